@@ -1,0 +1,196 @@
+// The versioned object store of one target (DAOS: VOS): pool -> container -> object -> dkey -> akey ->
+// versions of a single value, or of array extents, each at its epoch. Punches are versions too.
+// Synchronous over the heap; large values are named by the extents that the caller wrote before.
+// Rules: docs/internals/store.md. Format: docs/formats/store.md.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "block/volume.h"
+
+namespace varve::store {
+
+using block::Lsn;
+
+inline constexpr uint32_t kKeyBytesMax = 4096;
+inline constexpr uint64_t kSingleValueBytesMax = 1 * kGiB;
+// Bytes that one checksum covers in array extents and large single values.
+inline constexpr uint32_t kChunkBytes = 32 * 1024;
+// Values shorter than this live in the heap (DAOS: data_thresh).
+inline constexpr uint32_t kInlineBytesBelow = 4096;
+
+// How a key is ordered and compared; decided by the object type in the object id.
+enum class KeyKind : uint8_t { kHashed, kInteger, kLexical };
+struct KeyKinds {
+  KeyKind dkey = KeyKind::kHashed, akey = KeyKind::kHashed;
+};
+// From bits 56..63 of ObjectId::high (daos_otype_t). kInvalid for a type that is not defined.
+Result<KeyKinds> key_kinds(ObjectId oid);
+
+// Conditions, evaluated before anything changes (values of DAOS_COND_*, daos_obj.h).
+enum Condition : uint64_t {
+  kCondDkeyInsert = 1 << 0, kCondDkeyUpdate = 1 << 1, kCondDkeyFetch = 1 << 2, kCondPunch = 1 << 3,
+  kCondAkeyInsert = 1 << 4, kCondAkeyUpdate = 1 << 5, kCondAkeyFetch = 1 << 6, kCondPerAkey = 1 << 7,
+};
+
+// A run of bytes with its crc32c by kChunkBytes, counted from the run's own start: inline bytes, or an
+// extent whose first `length` bytes it is.
+struct Data {
+  uint64_t length = 0;
+  ByteView bytes;         // inline (copied into the heap), or empty
+  block::Extent extent;   // reserved and written by the caller; published by update()
+  std::span<const uint32_t> checksums;  // ceil(length / kChunkBytes) of them
+};
+
+enum class ValueKind : uint8_t { kNone, kSingle, kArray };
+
+struct ArrayPiece {
+  uint64_t index = 0, count = 0;  // records
+  Data data;                      // count * record_size bytes; length 0: punch of the range
+};
+struct AkeyUpdate {
+  ByteView akey;
+  ValueKind kind = ValueKind::kSingle;
+  uint32_t record_size = 1;           // arrays; kRecordSize if it differs from what is stored
+  uint64_t conditions = 0;            // with kCondPerAkey
+  Data single;                        // kSingle; length 0: punch of the value
+  std::span<const ArrayPiece> pieces; // kArray
+};
+struct Update {
+  ObjectId oid;
+  Epoch epoch;  // above every epoch that this container has given this object, or kTransactionRestart
+  ByteView dkey;
+  uint64_t conditions = 0;
+  std::span<const AkeyUpdate> akeys;
+};
+
+// One piece of what a fetch found, in the order asked for.
+struct FoundPiece {
+  enum class Kind : uint8_t { kHole, kInline, kExtent } kind = Kind::kHole;
+  uint64_t length = 0;  // bytes
+  ByteView bytes;       // kInline: in the heap, valid until the next transaction begins. Its stored
+                        // checksums (below) are over the whole stored run that holds it.
+  // kExtent: the stored run begins at run_offset on the device; this piece is [skip, skip+length) of it.
+  uint64_t run_offset = 0, run_length = 0, skip = 0;
+  ByteView run;                             // kInline: the whole stored run
+  std::span<const uint32_t> run_checksums;  // by kChunkBytes of the run; in the heap, same validity
+};
+struct AkeyFetch {
+  ByteView akey;
+  ValueKind kind = ValueKind::kSingle;
+  uint32_t record_size = 0;  // out for kSingle: the value's size; arrays: in/out, 0 = whatever is stored
+  std::span<const std::pair<uint64_t, uint64_t>> ranges;  // arrays: (index, count) in records
+  // Out: the pieces; `found` false: no such akey, or punched, at this epoch.
+  bool found = false;
+  std::vector<FoundPiece> pieces;
+};
+struct Fetch {
+  ObjectId oid;
+  Epoch epoch = kEpochMax;
+  ByteView dkey;
+  uint64_t conditions = 0;
+  std::span<AkeyFetch> akeys;
+};
+
+// kObject: all; kDkey: one dkey; kAkeys: some akeys of one dkey.
+struct Punch {
+  enum class Scope : uint8_t { kObject, kDkey, kAkeys } scope = Scope::kObject;
+  ObjectId oid;
+  Epoch epoch;
+  uint64_t conditions = 0;  // kCondPunch: kNonexistent if what is named does not exist
+  ByteView dkey;
+  std::span<const ByteView> akeys;
+};
+
+// Where a listing goes on: opaque, as DAOS's anchors. Default: from the start. Resumable for ever; an
+// entry that exists all the while is listed exactly once.
+struct Anchor {
+  bool end = false;
+  uint64_t hash = 0;
+  Buffer key;  // the last key listed, for ordered kinds and hash ties
+  template <class Archive>
+  void visit(Archive& archive) { archive(end, hash, key); }
+};
+struct ListedKey {
+  Buffer key;
+  ValueKind kind = ValueKind::kNone;  // akeys only
+};
+struct ListedRange {
+  uint64_t index = 0, count = 0;
+  Epoch epoch;
+};
+
+// What is at the ends of an object, a dkey or an akey (daos_obj_query_key).
+struct QueryFlags {
+  bool max_dkey = false, min_dkey = false, max_akey = false, min_akey = false, max_recx = false, min_recx = false;
+};
+struct QueryResult {
+  Buffer dkey, akey;
+  uint64_t recx_index = 0, recx_count = 0;
+  uint32_t record_size = 0;
+  Epoch max_epoch;
+};
+
+struct PoolSpace {
+  uint64_t reserved = 0, used = 0;  // bytes; used: heap and extents
+};
+
+class Container;  // one container of one pool on this target; owned by the store
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // An empty volume is made into an empty store.
+  static Result<std::unique_ptr<Store>> open(block::Volume& volume);
+
+  // Space is reserved at creation: kNoSpace if the volume has less left unreserved. O(1).
+  virtual Result<Lsn> create_pool(const Uuid& pool, uint64_t reserved_bytes) = 0;
+  // Gone at once; the space comes back by reclaim().
+  virtual Result<Lsn> destroy_pool(const Uuid& pool) = 0;
+  virtual std::vector<Uuid> pools() const = 0;
+  virtual Result<PoolSpace> space(const Uuid& pool) const = 0;
+  virtual uint64_t unreserved_bytes() const = 0;
+
+  // kExists / kNonexistent as one would think.
+  virtual Result<Lsn> create_container(const Uuid& pool, const Uuid& container) = 0;
+  virtual Result<Lsn> destroy_container(const Uuid& pool, const Uuid& container) = 0;
+  virtual std::vector<Uuid> containers(const Uuid& pool) const = 0;
+  // Null if there is none. Valid until it is destroyed: look it up again after a suspension.
+  virtual Container* find(const Uuid& pool, const Uuid& container) = 0;
+
+  // All or nothing. On success the extents named are published; on failure they are still reserved.
+  // kNoSpace when the pool's reservation is used up (names the pool's numbers). Wait on the Lsn before
+  // acknowledging.
+  virtual Result<Lsn> update(Container& container, const Update& update) = 0;
+  // Many at once, lookups interleaved: results[i] is for updates[i].
+  virtual void update_batch(Container& container, std::span<const Update> updates, std::span<Result<Lsn>> results) = 0;
+  virtual Result<void> fetch(Container& container, Fetch& fetch) = 0;
+  virtual void fetch_batch(Container& container, std::span<Fetch> fetches, std::span<Result<void>> results) = 0;
+  virtual Result<Lsn> punch(Container& container, const Punch& punch) = 0;
+
+  // Up to `limit` entries visible at `epoch`, from `anchor` on, which moves. In key order for integer
+  // and lexical kinds, else in an order of the store's own.
+  virtual Result<std::vector<ObjectId>> list_objects(Container& container, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<std::vector<ListedKey>> list_dkeys(Container& container, ObjectId oid, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<std::vector<ListedKey>> list_akeys(Container& container, ObjectId oid, ByteView dkey, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<std::vector<ListedRange>> list_ranges(Container& container, ObjectId oid, ByteView dkey, ByteView akey, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<QueryResult> query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey, ByteView akey, QueryFlags flags) = 0;
+
+  // The newest epoch ever written to any container here; a restarted engine's clock starts above it.
+  virtual Epoch newest_epoch() const = 0;
+
+  // Epochs at which a container must stay readable; others may be merged away by reclaim().
+  virtual void set_snapshots(Container& container, std::vector<Epoch> snapshots) = 0;
+  // One slice of background work (at most `budget` entries looked at): merges versions that no snapshot
+  // and nobody reading at or above `horizon` can see, and frees what destroyed pools, containers and
+  // punched keys held. True: there is more to do.
+  virtual Result<bool> reclaim(Epoch horizon, uint32_t budget) = 0;
+};
+
+}  // namespace varve::store
