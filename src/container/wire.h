@@ -1,0 +1,148 @@
+// Messages of the container service, to the system endpoint of the pool's service. Errors: kNonexistent
+// (names pool or container), kExists, kNoHandle (handle closed, evicted or its container destroyed).
+#pragma once
+
+#include "pool/wire.h"
+
+namespace varve::container {
+
+// 0x02xx: container service.
+inline constexpr uint16_t kContainerCreate = 0x0200, kContainerDestroy = 0x0201, kContainerList = 0x0202,
+                          kContainerQuery = 0x0203, kContainerOpen = 0x0204, kContainerClose = 0x0205,
+                          kContainerGetProperties = 0x0206, kContainerSetProperties = 0x0207,
+                          kContainerAttributes = 0x0208, kAllocateObjectIds = 0x0209,
+                          kSnapshotCreate = 0x020a, kSnapshotDestroy = 0x020b, kSnapshotList = 0x020c;
+
+using pool::OperationId;
+using pool::Property;
+
+struct ContainerInfo {
+  Uuid uuid;
+  std::string label;
+  std::string type;  // "POSIX", "unknown", ... (DAOS_PROP_CO_LAYOUT_TYPE)
+  uint64_t created_ns = 0, opened_ns = 0, modified_ns = 0;  // since 1970
+  uint32_t handles = 0, snapshots = 0;
+  uint32_t owner_uid = 0, owner_gid = 0;
+  std::vector<Property> properties;
+  template <class Archive>
+  void visit(Archive& archive) {
+    archive(uuid, label, type, created_ns, opened_ns, modified_ns, handles, snapshots, owner_uid, owner_gid, properties);
+  }
+};
+struct CreateContainer {
+  OperationId operation;
+  Uuid pool, uuid;  // uuid null: the service makes one
+  std::string label;
+  std::vector<Property> properties;
+  std::vector<pool::Attribute> attributes;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, uuid, label, properties, attributes); }
+};
+struct ContainerReply {
+  ContainerInfo info;
+  template <class Archive>
+  void visit(Archive& archive) { archive(info); }
+};
+struct DestroyContainer {
+  OperationId operation;
+  Uuid pool;
+  std::string name;  // label or UUID text, here and below
+  bool force = false;  // without: kBusy while handles are open
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, name, force); }
+};
+struct ListContainers {
+  Uuid pool;
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool); }
+};
+struct ListContainersReply {
+  std::vector<ContainerInfo> containers;
+  template <class Archive>
+  void visit(Archive& archive) { archive(containers); }
+};
+struct QueryContainer {
+  Uuid pool;
+  std::string name;
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool, name); }
+};
+struct OpenContainer {
+  Uuid pool, pool_handle;
+  std::string name;
+  uint32_t flags = 0;  // DAOS_COO_RO 1, DAOS_COO_RW 2, DAOS_COO_EX ...
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool, pool_handle, name, flags); }
+};
+struct OpenContainerReply {
+  Uuid handle;
+  ContainerInfo info;
+  template <class Archive>
+  void visit(Archive& archive) { archive(handle, info); }
+};
+struct CloseContainer {
+  Uuid pool, container, handle;
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool, container, handle); }
+};
+struct SetContainerProperties {
+  OperationId operation;
+  Uuid pool;
+  std::string name;
+  std::vector<Property> properties;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, name, properties); }
+};
+struct ContainerAttributes {
+  OperationId operation;
+  Uuid pool, container;
+  pool::AttributeVerb verb = pool::AttributeVerb::kList;
+  std::vector<pool::Attribute> attributes;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, container, verb, attributes); }
+};
+// [first, first + count) is nobody else's, for ever (numbers for ObjectId::low).
+struct AllocateObjectIds {
+  OperationId operation;
+  Uuid pool, container;
+  uint64_t count = 0;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, container, count); }
+};
+struct AllocateObjectIdsReply {
+  uint64_t first = 0;
+  template <class Archive>
+  void visit(Archive& archive) { archive(first); }
+};
+struct Snapshot {
+  Epoch epoch;
+  std::string name;
+  template <class Archive>
+  void visit(Archive& archive) { archive(epoch, name); }
+};
+struct CreateSnapshot {
+  OperationId operation;
+  Uuid pool, container;
+  std::string name;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, container, name); }
+};
+struct DestroySnapshot {
+  OperationId operation;
+  Uuid pool, container;
+  Epoch epoch;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, container, epoch); }
+};
+struct ListSnapshots {
+  Uuid pool, container;
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool, container); }
+};
+struct SnapshotsReply {
+  std::vector<Snapshot> snapshots;
+  template <class Archive>
+  void visit(Archive& archive) { archive(snapshots); }
+};
+
+}  // namespace varve::container

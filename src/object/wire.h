@@ -1,0 +1,183 @@
+// Messages of the object service, to the endpoint of one target. Hot: update and fetch are laid out so
+// that neither side allocates for a small one. Views in decoded records point into the message.
+//
+// Checksums: crc32c by store::kChunkBytes of each value or extent, counted from its own start; made by
+// the client for updates, verified by the server against what it stored (and by the client against what
+// it received) for fetches.
+#pragma once
+
+#include "base/ids.h"
+#include "base/record.h"
+
+namespace varve::object {
+
+// 0x03xx: object service.
+inline constexpr uint16_t kObjectUpdate = 0x0300, kObjectFetch = 0x0301, kObjectPunch = 0x0302,
+                          kObjectListKeys = 0x0303, kObjectQuery = 0x0304, kObjectListObjects = 0x0305;
+
+// What every request begins with.
+struct Target {
+  Uuid pool, container;
+  Uuid container_handle;  // null: none; a stale one is refused with kNoHandle
+  uint32_t map_version = 0;
+  ObjectId oid;
+  Epoch epoch;  // updates: kEpochNone = the target's clock decides; fetches: kEpochMax = the newest
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool, container, container_handle, map_version, oid, epoch); }
+};
+
+enum class ValueKind : uint8_t { kNone, kSingle, kArray };
+
+// (index, count) in records.
+struct Range {
+  uint64_t index = 0, count = 0;
+};
+static_assert(sizeof(Range) == 16);
+
+// One akey of an update. Its data follows that of the akeys before it in the request's bulk; ranges in
+// their order. length 0 of a single value (or `punch` of an array): punch.
+struct AkeyUpdate {
+  ByteView akey;
+  ValueKind kind = ValueKind::kSingle;
+  bool punch = false;
+  uint32_t record_size = 1;      // arrays
+  uint64_t single_length = 0;    // single values
+  uint64_t conditions = 0;       // store::Condition, with kCondPerAkey
+  std::vector<Range> ranges;     // arrays
+  std::vector<uint32_t> checksums;  // all of single value, or all ranges in order
+  template <class Archive>
+  void visit(Archive& archive) {
+    archive(akey, kind, punch, record_size, single_length, conditions, ranges, checksums);
+  }
+};
+struct UpdateRequest {
+  Target target;
+  ByteView dkey;
+  uint64_t conditions = 0;  // store::Condition
+  std::vector<AkeyUpdate> akeys;
+  template <class Archive>
+  void visit(Archive& archive) { archive(target, dkey, conditions, akeys); }
+};
+struct UpdateReply {
+  Epoch epoch;  // at which it was stored
+  template <class Archive>
+  void visit(Archive& archive) { archive(epoch); }
+};
+
+struct AkeyFetch {
+  ByteView akey;
+  ValueKind kind = ValueKind::kSingle;
+  uint32_t record_size = 0;   // arrays: 0 = whatever is stored
+  uint64_t room = 0;          // single values: bytes the caller has room for (0: only the size is wanted)
+  std::vector<Range> ranges;  // arrays
+  template <class Archive>
+  void visit(Archive& archive) { archive(akey, kind, record_size, room, ranges); }
+};
+struct FetchRequest {
+  Target target;
+  ByteView dkey;
+  uint64_t conditions = 0;
+  std::vector<AkeyFetch> akeys;
+  template <class Archive>
+  void visit(Archive& archive) { archive(target, dkey, conditions, akeys); }
+};
+// The reply's bulk is the data asked for, akey by akey, range by range, holes left out; `pieces` says what
+// lies where. A single value larger than the room: size only, no data (the client reports kRecordTooBig).
+struct FetchedPiece {
+  uint64_t length = 0;   // bytes; of the hole or of the data
+  bool hole = false;
+  uint32_t checksum = 0;  // crc32c of this piece's data (pieces are cut at store::kChunkBytes of data)
+};
+static_assert(sizeof(FetchedPiece) == 16);
+struct FetchedAkey {
+  bool found = false;
+  uint32_t record_size = 0;      // arrays, as stored
+  uint64_t single_length = 0;    // single values
+  std::vector<FetchedPiece> pieces;
+  template <class Archive>
+  void visit(Archive& archive) { archive(found, record_size, single_length, pieces); }
+};
+struct FetchReply {
+  Epoch epoch;  // the newest that was looked at
+  std::vector<FetchedAkey> akeys;
+  template <class Archive>
+  void visit(Archive& archive) { archive(epoch, akeys); }
+};
+
+enum class PunchScope : uint8_t { kObject, kDkey, kAkeys };
+struct PunchRequest {
+  Target target;
+  PunchScope scope = PunchScope::kObject;
+  uint64_t conditions = 0;
+  std::vector<ByteView> dkeys;  // kDkey: one or more; kAkeys: one
+  std::vector<ByteView> akeys;
+  template <class Archive>
+  void visit(Archive& archive) { archive(target, scope, conditions, dkeys, akeys); }
+};
+
+// Where a listing goes on, on one target: store::Anchor.
+struct ListAnchor {
+  bool end = false;
+  uint64_t hash = 0;
+  Buffer key;
+  template <class Archive>
+  void visit(Archive& archive) { archive(end, hash, key); }
+};
+enum class ListScope : uint8_t { kDkeys, kAkeys, kRanges };
+struct ListRequest {
+  Target target;
+  ListScope scope = ListScope::kDkeys;
+  ByteView dkey, akey;
+  ListAnchor anchor;
+  uint32_t limit = 0;        // entries
+  uint32_t bytes_limit = 0;  // of keys, together; 0: what fits a reply
+  template <class Archive>
+  void visit(Archive& archive) { archive(target, scope, dkey, akey, anchor, limit, bytes_limit); }
+};
+struct ListedEntry {
+  Buffer key;                          // kDkeys, kAkeys
+  ValueKind kind = ValueKind::kNone;   // kAkeys
+  Range range;                         // kRanges
+  Epoch epoch;                         // kRanges
+  template <class Archive>
+  void visit(Archive& archive) { archive(key, kind, range, epoch); }
+};
+struct ListReply {
+  std::vector<ListedEntry> entries;
+  ListAnchor anchor;
+  uint32_t record_size = 0;  // kRanges
+  template <class Archive>
+  void visit(Archive& archive) { archive(entries, anchor, record_size); }
+};
+
+struct ListObjectsRequest {
+  Target target;  // oid unused
+  ListAnchor anchor;
+  uint32_t limit = 0;
+  template <class Archive>
+  void visit(Archive& archive) { archive(target, anchor, limit); }
+};
+struct ListObjectsReply {
+  std::vector<ObjectId> objects;
+  ListAnchor anchor;
+  template <class Archive>
+  void visit(Archive& archive) { archive(objects, anchor); }
+};
+
+struct QueryRequest {
+  Target target;
+  ByteView dkey, akey;  // empty where they are what is asked for
+  uint8_t flags = 0;    // bit 0 max dkey, 1 min dkey, 2 max akey, 3 min akey, 4 max recx, 5 min recx
+  template <class Archive>
+  void visit(Archive& archive) { archive(target, dkey, akey, flags); }
+};
+struct QueryReply {
+  Buffer dkey, akey;
+  Range range;
+  uint32_t record_size = 0;
+  Epoch max_epoch;
+  template <class Archive>
+  void visit(Archive& archive) { archive(dkey, akey, range, record_size, max_epoch); }
+};
+
+}  // namespace varve::object
