@@ -1,0 +1,10 @@
+Pipelines: filters and aggregations that run where the data is.
+
+#include <daos_obj.h>
+#include <daos_types.h>
+
+@begin
+
+@types
+
+@functions

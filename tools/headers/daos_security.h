@@ -1,0 +1,11 @@
+Access control lists.
+
+#include <daos_types.h>
+
+@macros
+
+@begin
+
+@types
+
+@functions
