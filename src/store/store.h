@@ -35,7 +35,7 @@ Result<KeyKinds> key_kinds(ObjectId oid);
 
 // Conditions, evaluated before anything changes (values of DAOS_COND_*, daos_obj.h).
 enum Condition : uint64_t {
-  kCondDkeyInsert = 1 << 0, kCondDkeyUpdate = 1 << 1, kCondDkeyFetch = 1 << 2, kCondPunch = 1 << 3,
+  kCondPunch = 1 << 0, kCondDkeyInsert = 1 << 1, kCondDkeyUpdate = 1 << 2, kCondDkeyFetch = 1 << 3,
   kCondAkeyInsert = 1 << 4, kCondAkeyUpdate = 1 << 5, kCondAkeyFetch = 1 << 6, kCondPerAkey = 1 << 7,
 };
 
