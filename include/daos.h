@@ -24,10 +24,13 @@
 extern "C" {
 #endif
 
+/** Starts the library; each call is undone by one daos_fini. */
 int daos_init(void);
 
+/** Ends the use of the library. */
 int daos_fini(void);
 
+/** Makes the library usable in a child after fork(). */
 int daos_reinit(void);
 
 #ifdef __cplusplus

@@ -126,7 +126,9 @@
 #define DEPRECATE_ERROR(old_name, new_name) \
   (DO_PRAGMA(message(#old_name " is deprecated, use " #new_name)) new_name)
 
+/** The old name of DER_EXCLUDED. */
 #define DER_EVICTED DER_EXCLUDED
+/** Format of an error: name, number, description. Its arguments are DP_RC(rc). */
 #define DF_RC "%s(%d): '%s'"
 /** The arguments of DF_RC. */
 #define DP_RC(rc) d_errstr(rc), rc, d_errdesc(rc)
@@ -135,6 +137,7 @@
 extern "C" {
 #endif
 
+/** The error numbers. */
 enum daos_errno {
   DER_SUCCESS            = 0, /**< Success */
   DER_ERR_GURT_BASE      = 1000,
@@ -241,8 +244,10 @@ enum daos_errno {
   DER_UNKNOWN            = 0x7a508, /**< Unknown error */
 };
 
+/** The name of an error, given positive or negative: "DER_NONEXIST". */
 const char *d_errstr(int errnum);
 
+/** What the error means, in words. */
 const char *d_errdesc(int errnum);
 
 #ifdef __cplusplus

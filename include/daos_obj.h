@@ -48,6 +48,7 @@
 extern "C" {
 #endif
 
+/** What an object is, and how its keys are sorted. */
 enum daos_otype_t {
   DAOS_OT_MULTI_HASHED  = 0,
   DAOS_OT_OIT           = 1,
@@ -67,6 +68,7 @@ enum daos_otype_t {
   DAOS_OT_MAX           = 14,
 };
 
+/** Conditions of an operation: it fails unless they hold (-DER_NONEXIST, -DER_EXIST). */
 enum {
   DAOS_COND_PUNCH       = 1,
   DAOS_COND_DKEY_INSERT = 2,
@@ -79,6 +81,7 @@ enum {
   DAOS_COND_MASK        = 255,
 };
 
+/** Modes of an open object. */
 enum {
   DAOS_OO_RO      = 2,
   DAOS_OO_RW      = 4,
@@ -87,16 +90,19 @@ enum {
   DAOS_OO_IO_SEQ  = 32,
 };
 
+/** What an akey holds. */
 typedef enum daos_iod_type_t {
   DAOS_IOD_NONE   = 0,
   DAOS_IOD_SINGLE = 1,
   DAOS_IOD_ARRAY  = 2,
 } daos_iod_type_t;
 
+/** The record size of a fetch that wants to learn it. */
 enum {
   DAOS_REC_ANY = 0,
 };
 
+/** What daos_obj_query_key looks for. */
 enum {
   DAOS_GET_MAX  = 1,
   DAOS_GET_MIN  = 2,
@@ -105,6 +111,7 @@ enum {
   DAOS_GET_RECX = 16,
 };
 
+/** Hints: redundancy (RDD) and spread (SHD). */
 enum {
   DAOS_OCH_RDD_DEF  = 1,
   DAOS_OCH_RDD_NO   = 2,
@@ -118,16 +125,19 @@ enum {
   DAOS_OCH_SHD_MAX  = 512,
 };
 
+/** Attributes of one object. */
 struct daos_obj_attr {
   d_rank_t oa_rank;
   struct daos_oclass_attr *oa_oa;
 };
 
+/** rx_nr records from index rx_idx on. */
 typedef struct daos_recx_t {
   uint64_t rx_idx;
   uint64_t rx_nr;
 } daos_recx_t;
 
+/** What to read or write under one akey. */
 typedef struct daos_iod_t {
   daos_key_t iod_name;
   daos_iod_type_t iod_type;
@@ -137,6 +147,7 @@ typedef struct daos_iod_t {
   daos_recx_t *iod_recxs;
 } daos_iod_t;
 
+/** What is there: the extents that a fetch found. */
 typedef struct daos_iom_t {
   daos_iod_type_t iom_type;
   uint32_t iom_nr;
@@ -148,11 +159,13 @@ typedef struct daos_iom_t {
   daos_recx_t *iom_recxs;
 } daos_iom_t;
 
+/** The length of one key that an enumeration gave. */
 typedef struct daos_key_desc_t {
   daos_size_t kd_key_len;
   uint32_t kd_val_type;
 } daos_key_desc_t;
 
+/** Nonzero keeps the object in the enumeration. */
 typedef int daos_oit_filter_cb(daos_obj_id_t, d_iov_t *);
 
 /** True if the number is an object type. */
@@ -249,68 +262,95 @@ static inline daos_oclass_id_t daos_obj_id2class(daos_obj_id_t oid) {
 /** True for DAOS_OBJ_NIL. */
 static inline bool daos_obj_id_is_nil(daos_obj_id_t oid) { return oid.hi == 0 && oid.lo == 0; }
 
+/**
+ * Encodes type and class into the upper 32 bits of the id, whose other 96 are the caller's and
+ * unique in the container. OC_UNKNOWN: by the hints, or by the container's properties.
+ */
 int daos_obj_generate_oid2(daos_handle_t coh, daos_obj_id_t *oid, enum daos_otype_t type,
     daos_oclass_id_t cid, daos_oclass_hints_t hints, uint32_t args);
 
+/** Opens an object. It need not exist: what is written makes it. */
 int daos_obj_open(daos_handle_t coh, daos_obj_id_t oid, unsigned int mode, daos_handle_t *oh,
     daos_event_t *ev);
 
+/** Closes an object. */
 int daos_obj_close(daos_handle_t oh, daos_event_t *ev);
 
+/** Removes an object as of now. */
 int daos_obj_punch(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_event_t *ev);
 
+/** Removes dkeys and all under them. */
 int daos_obj_punch_dkeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, unsigned int nr,
     daos_key_t *dkeys, daos_event_t *ev);
 
+/** Removes akeys under one dkey. */
 int daos_obj_punch_akeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t *dkey,
     unsigned int nr, daos_key_t *akeys, daos_event_t *ev);
 
+/** The object's attributes and the ranks that hold it. */
 int daos_obj_query(daos_handle_t oh, struct daos_obj_attr *oa, d_rank_list_t *ranks,
     daos_event_t *ev);
 
+/** Reads under one dkey: sgls[i] takes what iods[i] asks for. Without sgls, only sizes. */
 int daos_obj_fetch(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t *dkey,
     unsigned int nr, daos_iod_t *iods, d_sg_list_t *sgls, daos_iom_t *ioms, daos_event_t *ev);
 
+/** Writes under one dkey: sgls[i] is what iods[i] describes. */
 int daos_obj_update(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t *dkey,
     unsigned int nr, daos_iod_t *iods, d_sg_list_t *sgls, daos_event_t *ev);
 
+/** Lists dkeys: their bytes to sgl, their lengths to kds, their number to nr. */
 int daos_obj_list_dkey(daos_handle_t oh, daos_handle_t th, uint32_t *nr, daos_key_desc_t *kds,
     d_sg_list_t *sgl, daos_anchor_t *anchor, daos_event_t *ev);
 
+/** Lists the akeys under a dkey. */
 int daos_obj_list_akey(daos_handle_t oh, daos_handle_t th, daos_key_t *dkey, uint32_t *nr,
     daos_key_desc_t *kds, d_sg_list_t *sgl, daos_anchor_t *anchor, daos_event_t *ev);
 
+/** Lists the extents under an akey, with the epochs that they were written at. */
 int daos_obj_list_recx(daos_handle_t oh, daos_handle_t th, daos_key_t *dkey, daos_key_t *akey,
     daos_size_t *size, uint32_t *nr, daos_recx_t *recxs, daos_epoch_range_t *eprs,
     daos_anchor_t *anchor, bool incr_order, daos_event_t *ev);
 
+/** The largest or smallest dkey, akey or index: DAOS_GET_*. */
 int daos_obj_query_key(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t *dkey,
     daos_key_t *akey, daos_recx_t *recx, daos_event_t *ev);
 
+/** The epoch of the latest write. */
 int daos_obj_query_max_epoch(daos_handle_t oh, daos_handle_t th, daos_epoch_t *epoch,
     daos_event_t *ev);
 
+/** Compares the replicas as of an epoch; -DER_MISMATCH if they differ. */
 int daos_obj_verify(daos_handle_t coh, daos_obj_id_t oid, daos_epoch_t epoch);
 
+/** Anchors for listing in parallel; their number to nr, which holds how many there may be. */
 int daos_obj_anchor_split(daos_handle_t oh, uint32_t *nr, daos_anchor_t *anchors);
 
+/** Makes the anchor the one with that index of a split. */
 int daos_obj_anchor_set(daos_handle_t oh, uint32_t index, daos_anchor_t *anchor);
 
+/** The anchor from which a listing continues at that key. */
 int daos_obj_key2anchor(daos_handle_t oh, daos_handle_t th, daos_key_t *dkey, daos_key_t *akey,
     daos_anchor_t *anchor, daos_event_t *ev);
 
+/** Opens the table of a container's objects as of a snapshot. */
 int daos_oit_open(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t *oh, daos_event_t *ev);
 
+/** Closes it. */
 int daos_oit_close(daos_handle_t oh, daos_event_t *ev);
 
+/** Lists object ids. */
 int daos_oit_list(daos_handle_t oh, daos_obj_id_t *oids, uint32_t *oids_nr, daos_anchor_t *anchor,
     daos_event_t *ev);
 
+/** Marks an object of the table. */
 int daos_oit_mark(daos_handle_t oh, daos_obj_id_t oid, d_iov_t *marker, daos_event_t *ev);
 
+/** Lists those without a mark. */
 int daos_oit_list_unmarked(daos_handle_t oh, daos_obj_id_t *oids, uint32_t *oids_nr,
     daos_anchor_t *anchor, daos_event_t *ev);
 
+/** Lists those that the filter keeps. */
 int daos_oit_list_filter(daos_handle_t oh, daos_obj_id_t *oids, uint32_t *oids_nr,
     daos_anchor_t *anchor, daos_oit_filter_cb filter, daos_event_t *ev);
 

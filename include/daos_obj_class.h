@@ -29,6 +29,7 @@ struct daos_ec_attr {
   unsigned int e_len; /**< Bytes in a cell */
 };
 
+/** How a group of shards protects what it stores; with the number of groups, a class id (OC_*). */
 enum daos_obj_redun {
   OC_UNKNOWN     = 0,
   OR_RP_1        = 1,
@@ -237,6 +238,7 @@ enum daos_obj_redun {
   OC_RESERVED    = 0x40000000,
 };
 
+/** How an object is spread over targets. */
 enum daos_obj_schema {
   DAOS_OS_SINGLE      = 0,
   DAOS_OS_STRIPED     = 1,
@@ -244,11 +246,13 @@ enum daos_obj_schema {
   DAOS_OS_DYN_CHUNKED = 3,
 };
 
+/** How it is protected. */
 enum daos_obj_resil {
   DAOS_RES_EC   = 0,
   DAOS_RES_REPL = 1,
 };
 
+/** What a class means. */
 struct daos_oclass_attr {
   enum daos_obj_schema ca_schema;
   enum daos_obj_resil ca_resil;
@@ -260,8 +264,10 @@ struct daos_oclass_attr {
   } u;
 };
 
+/** An object class: redundancy in the upper 8 bits, number of groups in the lower 16. */
 typedef uint32_t daos_oclass_id_t;
 
+/** Classes, for enumeration. */
 struct daos_oclass_list {
   uint32_t cl_nr;
   uint32_t cl_nr_out;
@@ -269,22 +275,33 @@ struct daos_oclass_list {
   struct daos_oclass_attr *cl_cattrs;
 };
 
+/** What an object will be used for: DAOS_OCH_*. */
 typedef uint16_t daos_oclass_hints_t;
 
+/** The class of that name, or OC_UNKNOWN. */
 int daos_oclass_name2id(const char *name);
 
+/** Writes the names of all classes to the buffer; the length needed. */
 ssize_t daos_oclass_names_list(size_t size, char *str);
 
+/** The number of classes. */
 int daos_oclass_nr(int opts);
 
+/**
+ * Writes the class's name, at most MAX_OBJ_CLASS_NAME_LEN bytes; nonzero if there is no such
+ * class.
+ */
 int daos_oclass_id2name(daos_oclass_id_t oc_id, char *name);
 
+/** Makes a class of the container's own. */
 int daos_obj_register_class(daos_handle_t coh, daos_oclass_id_t cid, struct daos_oclass_attr *attr,
     daos_event_t *ev);
 
+/** The attributes of a class. */
 int daos_obj_query_class(daos_handle_t coh, daos_oclass_id_t cid, struct daos_oclass_attr *attr,
     daos_event_t *ev);
 
+/** Lists classes. */
 int daos_obj_list_class(daos_handle_t coh, struct daos_oclass_list *list, daos_anchor_t *anchor,
     daos_event_t *ev);
 

@@ -33,6 +33,7 @@
 #define DAOS_PROP_PO_SVC_OPS_ENTRY_AGE_DEFAULT 300
 #define DAOS_PROP_PO_SVC_OPS_ENTRY_AGE_MIN 60
 #define DAOS_PROP_PO_SVC_OPS_ENTRY_AGE_MAX 600
+/** Values of DAOS_PROP_PO_SELF_HEAL. */
 #define DAOS_SELF_HEAL_AUTO_EXCLUDE (1U << 0)
 #define DAOS_SELF_HEAL_AUTO_REBUILD (1U << 1)
 #define DAOS_SELF_HEAL_DELAY_REBUILD (1U << 2)
@@ -57,6 +58,7 @@
 extern "C" {
 #endif
 
+/** Properties of a pool. */
 enum daos_pool_props {
   DAOS_PROP_PO_MIN               = 0,
   DAOS_PROP_PO_LABEL             = 1,
@@ -89,6 +91,7 @@ enum daos_pool_props {
   DAOS_PROP_PO_MAX               = 28,
 };
 
+/** Values of DAOS_PROP_PO_UPGRADE_STATUS. */
 enum {
   DAOS_UPGRADE_STATUS_NOT_STARTED = 0,
   DAOS_UPGRADE_STATUS_IN_PROGRESS = 1,
@@ -96,11 +99,13 @@ enum {
   DAOS_UPGRADE_STATUS_FAILED      = 3,
 };
 
+/** Values of DAOS_PROP_PO_PERF_DOMAIN. */
 enum {
   DAOS_PROP_PERF_DOMAIN_ROOT  = 255,
   DAOS_PROP_PERF_DOMAIN_GROUP = 200,
 };
 
+/** Values of DAOS_PROP_PO_RECLAIM. */
 enum {
   DAOS_RECLAIM_DISABLED = 0,
   DAOS_RECLAIM_LAZY     = 1,
@@ -109,12 +114,14 @@ enum {
   DAOS_RECLAIM_TIME     = 4,
 };
 
+/** Values of DAOS_PROP_PO_REINT_MODE. */
 enum {
   DAOS_REINT_MODE_DATA_SYNC    = 0,
   DAOS_REINT_MODE_NO_DATA_SYNC = 1,
   DAOS_REINT_MODE_INCREMENTAL  = 2,
 };
 
+/** Values of DAOS_PROP_PO_SCRUB_MODE. */
 enum {
   DAOS_SCRUB_MODE_OFF     = 0,
   DAOS_SCRUB_MODE_LAZY    = 1,
@@ -122,12 +129,14 @@ enum {
   DAOS_SCRUB_MODE_INVALID = 3,
 };
 
+/** Values of DAOS_PROP_PO_CHECKPOINT_MODE. */
 enum {
   DAOS_CHECKPOINT_DISABLED = 0,
   DAOS_CHECKPOINT_TIMED    = 1,
   DAOS_CHECKPOINT_LAZY     = 2,
 };
 
+/** Properties of a container. */
 enum daos_cont_props {
   DAOS_PROP_CO_MIN                = 4096,
   DAOS_PROP_CO_LABEL              = 4097,
@@ -159,6 +168,7 @@ enum daos_cont_props {
   DAOS_PROP_CO_MAX                = 4123,
 };
 
+/** Values of DAOS_PROP_CO_LAYOUT_TYPE. */
 enum {
   DAOS_PROP_CO_LAYOUT_UNKNOWN  = 0,
   DAOS_PROP_CO_LAYOUT_UNKOWN   = 0,
@@ -173,6 +183,7 @@ enum {
   DAOS_PROP_CO_LAYOUT_MAX      = 9,
 };
 
+/** Values of DAOS_PROP_CO_CSUM. */
 enum {
   DAOS_PROP_CO_CSUM_OFF     = 0,
   DAOS_PROP_CO_CSUM_CRC16   = 1,
@@ -184,17 +195,20 @@ enum {
   DAOS_PROP_CO_CSUM_ADLER32 = 7,
 };
 
+/** Values of DAOS_PROP_CO_CSUM_SERVER_VERIFY. */
 enum {
   DAOS_PROP_CO_CSUM_SV_OFF = 0,
   DAOS_PROP_CO_CSUM_SV_ON  = 1,
 };
 
+/** Values of DAOS_PROP_CO_DEDUP. */
 enum {
   DAOS_PROP_CO_DEDUP_OFF    = 0,
   DAOS_PROP_CO_DEDUP_MEMCMP = 1,
   DAOS_PROP_CO_DEDUP_HASH   = 2,
 };
 
+/** Values of DAOS_PROP_CO_COMPRESS. */
 enum {
   DAOS_PROP_CO_COMPRESS_OFF      = 0,
   DAOS_PROP_CO_COMPRESS_LZ4      = 1,
@@ -205,6 +219,7 @@ enum {
   DAOS_PROP_CO_COMPRESS_DEFLATE4 = 6,
 };
 
+/** Values of DAOS_PROP_CO_ENCRYPT. */
 enum {
   DAOS_PROP_CO_ENCRYPT_OFF        = 0,
   DAOS_PROP_CO_ENCRYPT_AES_XTS128 = 1,
@@ -216,6 +231,7 @@ enum {
   DAOS_PROP_CO_ENCRYPT_AES_GCM256 = 7,
 };
 
+/** Values of DAOS_PROP_CO_REDUN_FAC. */
 enum {
   DAOS_PROP_CO_REDUN_RF0 = 0,
   DAOS_PROP_CO_REDUN_RF1 = 1,
@@ -225,6 +241,7 @@ enum {
   DAOS_RF_MAX            = 4,
 };
 
+/** Values of DAOS_PROP_CO_REDUN_LVL. */
 enum {
   DAOS_PROP_CO_REDUN_MIN   = 1,
   DAOS_PROP_CO_REDUN_RANK  = 1,
@@ -233,30 +250,36 @@ enum {
   DAOS_PROP_CO_REDUN_MAX   = 254,
 };
 
+/** Values of dcs_status. */
 enum {
   DAOS_PROP_CO_HEALTHY = 0,
   DAOS_PROP_CO_UNCLEAN = 1,
 };
 
+/** Flags of an entry. */
 enum {
   DAOS_PROP_ENTRY_NOT_SET = 1,
 };
 
+/** A value that is bytes. */
 struct daos_prop_byteval {
   void *dpb_data;
   size_t dpb_len;
 };
 
+/** The objects from which a container is read. */
 struct daos_prop_co_roots {
   daos_obj_id_t cr_oids[4];
 };
 
+/** Whether a container's data is protected as it should be. */
 struct daos_co_status {
   uint16_t dcs_status;
   uint16_t dcs_flags;
   uint32_t dcs_pm_ver;
 };
 
+/** One property. */
 struct daos_prop_entry {
   uint32_t dpe_type;
   uint16_t dpe_flags;
@@ -268,12 +291,14 @@ struct daos_prop_entry {
   };
 };
 
+/** Properties. */
 typedef struct daos_prop_t {
   uint32_t dpp_nr;
   uint32_t dpp_reserv;
   struct daos_prop_entry *dpp_entries;
 } daos_prop_t;
 
+/** What a container holds: DAOS_PROP_CO_LAYOUT_*. */
 typedef uint16_t daos_cont_layout_t;
 
 /** True if a container may have that redundancy factor. */
@@ -323,46 +348,66 @@ static inline bool daos_prop_is_set(struct daos_prop_entry *entry) {
   return (entry->dpe_flags & DAOS_PROP_ENTRY_NOT_SET) == 0;
 }
 
+/** Memory for that many entries, all zero; NULL on error. */
 daos_prop_t *daos_prop_alloc(uint32_t entries_nr);
 
+/** Frees the entries and what they point to. */
 void daos_prop_fini(daos_prop_t *prop);
 
+/** The same, and the properties themselves. */
 void daos_prop_free(daos_prop_t *prop);
 
+/** Parses `name:value` pairs between semicolons. */
 int daos_prop_from_str(const char *str, daos_size_t len, daos_prop_t **prop);
 
+/** A copy of the old properties in which the new ones replace or add. */
 int daos_prop_merge2(daos_prop_t *old_prop, daos_prop_t *new_prop, daos_prop_t **out_prop);
 
+/** The same; NULL on error. */
 daos_prop_t *daos_prop_merge(daos_prop_t *old_prop, daos_prop_t *new_prop);
 
+/** The entry of that type, or NULL. */
 struct daos_prop_entry *daos_prop_entry_get(daos_prop_t *prop, uint32_t type);
 
+/** Sets the entry of that type to a copy of the string. */
 int daos_prop_set_str(daos_prop_t *prop, uint32_t type, const char *str, daos_size_t len);
 
+/** Sets the entry to a copy of the string. */
 int daos_prop_entry_set_str(struct daos_prop_entry *entry, const char *str, daos_size_t len);
 
+/** Sets the entry of that type to a copy of the bytes. */
 int daos_prop_set_ptr(daos_prop_t *prop, uint32_t type, const void *ptr, daos_size_t size);
 
+/** Sets the entry to a copy of the bytes. */
 int daos_prop_entry_set_ptr(struct daos_prop_entry *entry, const void *ptr, daos_size_t size);
 
+/** Copies what an entry points to. */
 int daos_prop_entry_dup_ptr(struct daos_prop_entry *entry_dst, struct daos_prop_entry *entry_src,
     size_t len);
 
+/** Sets the entry of that type to a struct daos_prop_byteval with a copy of the bytes. */
 int daos_prop_set_byteval(daos_prop_t *prop, uint32_t type, const void *data, size_t len);
 
+/** Sets the entry to one. */
 int daos_prop_entry_set_byteval(struct daos_prop_entry *entry, const void *data, size_t len);
 
+/** Copies one. */
 int daos_prop_entry_dup_byteval(struct daos_prop_entry *entry_dst,
     struct daos_prop_entry *entry_src);
 
+/** 0 if both have the same access control list. */
 int daos_prop_entry_cmp_acl(struct daos_prop_entry *entry1, struct daos_prop_entry *entry2);
 
+/** Copies the root objects. */
 int daos_prop_entry_dup_co_roots(struct daos_prop_entry *dst, struct daos_prop_entry *src);
 
+/** True if the entry's value is a string. */
 bool daos_prop_has_str(struct daos_prop_entry *entry);
 
+/** True if it is a pointer. */
 bool daos_prop_has_ptr(struct daos_prop_entry *entry);
 
+/** True if it is a struct daos_prop_byteval. */
 bool daos_prop_has_byteval(struct daos_prop_entry *entry);
 
 #ifdef __cplusplus

@@ -13,12 +13,15 @@
 #define DAOS_SYS_INFO_STRING_MAX 63
 #define DAOS_HKEY_MAX 32
 #define DAOS_ANCHOR_BUF_MAX 104
+/** Modes of a pool connection: read; read and write; the only one. */
 #define DAOS_PC_RO (1U << 0)
 #define DAOS_PC_RW (1U << 1)
 #define DAOS_PC_EX (1U << 2)
 #define DAOS_PC_NBITS 3
 #define DAOS_PC_MASK ((1U << DAOS_PC_NBITS) - 1)
+/** The latest epoch there can be. */
 #define DAOS_EPOCH_MAX (~0ULL)
+/** Timeouts of daos_eq_poll: for ever; not at all. Others are in microseconds. */
 #define DAOS_EQ_WAIT (-1)
 #define DAOS_EQ_NOWAIT 0
 #define DAOS_UUID_STR_SIZE 37
@@ -48,6 +51,7 @@
 extern "C" {
 #endif
 
+/** Where an enumeration stands. */
 typedef enum daos_anchor_type_t {
   DAOS_ANCHOR_TYPE_ZERO = 0,
   DAOS_ANCHOR_TYPE_HKEY = 1,
@@ -55,12 +59,14 @@ typedef enum daos_anchor_type_t {
   DAOS_ANCHOR_TYPE_EOF  = 3,
 } daos_anchor_type_t;
 
+/** Which events a query of a queue wants. */
 typedef enum daos_eq_query_t {
   DAOS_EQR_COMPLETED = 1,
   DAOS_EQR_WAITING   = 2,
   DAOS_EQR_ALL       = 3,
 } daos_eq_query_t;
 
+/** The state of an event. */
 typedef enum daos_ev_status_t {
   DAOS_EVS_READY     = 0,
   DAOS_EVS_RUNNING   = 1,
@@ -68,6 +74,7 @@ typedef enum daos_ev_status_t {
   DAOS_EVS_ABORTED   = 3,
 } daos_ev_status_t;
 
+/** What a handle may stand for. */
 enum {
   DAOS_HTYPE_EQ    = 1,
   DAOS_HTYPE_POOL  = 3,
@@ -78,6 +85,7 @@ enum {
   DAOS_HTYPE_KV    = 13,
 };
 
+/** The place of an enumeration. Start from zeroes, call until daos_anchor_is_eof. */
 typedef struct daos_anchor_t {
   uint16_t da_type;
   uint16_t da_shard;
@@ -86,10 +94,15 @@ typedef struct daos_anchor_t {
   uint8_t da_buf[104];
 } daos_anchor_t;
 
+/** Something that is open. */
 typedef struct daos_handle_t {
   uint64_t cookie;
 } daos_handle_t;
 
+/**
+ * A call in flight. Its memory belongs to the library from daos_event_init until
+ * daos_event_fini.
+ */
 typedef struct daos_event {
   int ev_error;
   struct {
@@ -98,22 +111,29 @@ typedef struct daos_event {
   uint64_t ev_debug;
 } daos_event_t;
 
+/** Targets, each a rank and a target's number in it. */
 struct d_tgt_list {
   d_rank_t *tl_ranks;
   int32_t *tl_tgts;
   uint32_t tl_nr;
 };
 
+/**
+ * An object's id: 96 bits of the caller's, and the upper 32 of `hi`, which
+ * daos_obj_generate_oid encodes.
+ */
 typedef struct daos_obj_id_t {
   uint64_t lo;
   uint64_t hi;
 } daos_obj_id_t;
 
+/** A server and its address. */
 struct daos_rank_uri {
   uint32_t dru_rank;
   char *dru_uri;
 };
 
+/** What a client needs to know of a system. */
 struct daos_sys_info {
   char dsi_system_name[64];
   char dsi_fabric_provider[64];
@@ -126,13 +146,17 @@ struct daos_sys_info {
 
 typedef uint64_t daos_size_t;
 typedef uint64_t daos_off_t;
+
+/** A time of the store: 64 bits of a hybrid logical clock. */
 typedef uint64_t daos_epoch_t;
 
+/** Epochs from lo to hi, both included. */
 typedef struct daos_epoch_range_t {
   daos_epoch_t epr_lo;
   daos_epoch_t epr_hi;
 } daos_epoch_range_t;
 
+/** What is known of an open container. */
 typedef struct daos_cont_info_t {
   uuid_t ci_uuid;
   daos_epoch_t ci_lsnapshot;
@@ -142,6 +166,7 @@ typedef struct daos_cont_info_t {
   uint64_t ci_md_mtime;
 } daos_cont_info_t;
 
+/** A key: any bytes. */
 typedef d_iov_t daos_key_t;
 
 /** True if the handle cannot be one that a call returned. */

@@ -15,12 +15,14 @@
 extern "C" {
 #endif
 
+/** How a path is resolved. */
 enum {
   DUNS_NO_PREFIX         = 1,
   DUNS_NO_REVERSE_LOOKUP = 2,
   DUNS_NO_CHECK_PATH     = 4,
 };
 
+/** The container that a path stands for, and where in it. */
 struct duns_attr_t {
   daos_cont_layout_t da_type;
   daos_oclass_id_t da_oclass_id;
@@ -40,18 +42,25 @@ struct duns_attr_t {
   char da_hints[128];
 };
 
+/** Makes a container and a path that stands for it. */
 int duns_create_path(daos_handle_t poh, const char *path, struct duns_attr_t *attrp);
 
+/** The container of a path, `daos://pool/container/path` or one of the host's. */
 int duns_resolve_path(const char *path, struct duns_attr_t *attr);
 
+/** Removes a path and its container. */
 int duns_destroy_path(daos_handle_t poh, const char *path);
 
+/** Parses the value of DUNS_XATTR_NAME. */
 int duns_parse_attr(char *str, daos_size_t len, struct duns_attr_t *attr);
 
+/** Sets the system's name in attributes. */
 int duns_set_sys_name(struct duns_attr_t *attrp, const char *sys);
 
+/** Frees what the attributes hold. */
 void duns_destroy_attr(struct duns_attr_t *attrp);
 
+/** Makes a path for a container that is there. */
 int duns_link_cont(daos_handle_t poh, const char *cont, const char *path);
 
 #ifdef __cplusplus

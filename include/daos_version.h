@@ -18,6 +18,7 @@
 extern "C" {
 #endif
 
+/** A version in 32 bits. */
 typedef union daos_version_t {
   uint32_t raw;
   __extension__ struct {

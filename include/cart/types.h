@@ -29,27 +29,32 @@
 extern "C" {
 #endif
 
+/** Flags of a request. */
 enum crt_rpc_flags {
   CRT_RPC_FLAG_FILTER_INVERT = 2,
   CRT_RPC_FLAG_CO_FAILOUT    = 4,
 };
 
+/** Directions of a transfer. */
 typedef enum crt_bulk_op_t {
   CRT_BULK_PUT = 104,
   CRT_BULK_GET = 105,
 } crt_bulk_op_t;
 
+/** Permissions of a bulk handle. */
 typedef enum crt_bulk_perm_t {
   CRT_BULK_RW = 136,
   CRT_BULK_RO = 137,
   CRT_BULK_WO = 138,
 } crt_bulk_perm_t;
 
+/** Flags of the start. */
 enum crt_init_flag_bits {
   CRT_FLAG_BIT_SERVER            = 1,
   CRT_FLAG_BIT_AUTO_SWIM_DISABLE = 2,
 };
 
+/** Changes of a group. */
 typedef enum crt_group_mod_op_t {
   CRT_GROUP_MOD_OP_REPLACE = 0,
   CRT_GROUP_MOD_OP_ADD     = 1,
@@ -57,12 +62,14 @@ typedef enum crt_group_mod_op_t {
   CRT_GROUP_MOD_OP_COUNT   = 3,
 } crt_group_mod_op_t;
 
+/** What may be limited. */
 typedef enum crt_quota_type_t {
   CRT_QUOTA_RPCS  = 0,
   CRT_QUOTA_BULKS = 1,
   CRT_QUOTA_COUNT = 2,
 } crt_quota_type_t;
 
+/** A transport that is there. */
 struct crt_protocol_info {
   struct crt_protocol_info *next;
   char *class_name;
@@ -70,6 +77,7 @@ struct crt_protocol_info {
   char *device_name;
 };
 
+/** Options of the request layer's start. */
 typedef struct crt_init_options {
   int cio_crt_timeout;
   uint32_t cio_sep_override : 1;
@@ -96,19 +104,25 @@ typedef struct crt_init_options {
   unsigned int cio_progress_spindown;
 } crt_init_options_t;
 
+/** What a query of a protocol's version gives. */
 struct crt_proto_query_cb_info {
   void *pq_arg;
   int pq_ver;
   int pq_rc;
 };
 
+/** An error number. */
 typedef int crt_status_t;
+
+/** A group's name. */
 typedef d_string_t crt_group_id_t;
 
+/** A group of servers. */
 typedef struct crt_group {
   crt_group_id_t cg_grpid;
 } crt_group_t;
 
+/** Where a request goes. */
 typedef struct crt_endpoint_t {
   crt_group_t *ep_grp;
   d_rank_t ep_rank;
@@ -121,6 +135,7 @@ typedef void *crt_rpc_input_t;
 typedef void *crt_rpc_output_t;
 typedef void *crt_bulk_t;
 
+/** A request. */
 typedef struct crt_rpc {
   crt_context_t cr_ctx;
   crt_endpoint_t cr_ep;
@@ -132,6 +147,7 @@ typedef struct crt_rpc {
   crt_bulk_t cr_co_bulk_hdl;
 } crt_rpc_t;
 
+/** A transfer of bulk data. */
 struct crt_bulk_desc {
   crt_rpc_t *bd_rpc;
   crt_bulk_op_t bd_bulk_op;
@@ -142,12 +158,14 @@ struct crt_bulk_desc {
   size_t bd_len;
 };
 
+/** What a completed request gives. */
 struct crt_cb_info {
   crt_rpc_t *cci_rpc;
   void *cci_arg;
   int cci_rc;
 };
 
+/** What a completed transfer gives. */
 struct crt_bulk_cb_info {
   struct crt_bulk_desc *bci_bulk_desc;
   void *bci_arg;
@@ -159,6 +177,7 @@ typedef void *crt_bulk_array_t;
 typedef void *crt_proc_t;
 typedef int (*crt_proc_cb_t)(crt_proc_t, void *);
 
+/** How a request's input and output are serialised. */
 struct crt_req_format {
   crt_proc_cb_t crf_proc_in;
   crt_proc_cb_t crf_proc_out;
@@ -168,6 +187,7 @@ struct crt_req_format {
 
 typedef void (*crt_rpc_cb_t)(crt_rpc_t *);
 
+/** A request of a protocol. */
 struct crt_proto_rpc_format {
   struct crt_req_format *prf_req_fmt;
   crt_rpc_cb_t prf_hdlr;
@@ -175,6 +195,7 @@ struct crt_proto_rpc_format {
   uint32_t prf_flags;
 };
 
+/** A protocol. */
 struct crt_proto_format {
   const char *cpf_name;
   uint32_t cpf_ver;

@@ -67,22 +67,26 @@
 extern "C" {
 #endif
 
+/** A UUID as a struct. */
 struct d_uuid {
   uuid_t uuid;
 };
 
+/** A buffer: where it is, how large it is, how much of it is used. */
 typedef struct d_iov_t {
   void *iov_buf;
   size_t iov_buf_len;
   size_t iov_len;
 } d_iov_t;
 
+/** Buffers, with their count; sg_nr_out is how many of them a call used. */
 typedef struct d_sg_list_t {
   uint32_t sg_nr;
   uint32_t sg_nr_out;
   d_iov_t *sg_iovs;
 } d_sg_list_t;
 
+/** A string that grows. */
 struct d_string_buffer_t {
   int status;
   size_t str_size;
@@ -90,18 +94,22 @@ struct d_string_buffer_t {
   char *str;
 };
 
+/** A server's number in its system. */
 typedef uint32_t d_rank_t;
 
+/** Ranks, with their count. */
 typedef struct d_rank_list_t {
   d_rank_t *rl_ranks;
   uint32_t rl_nr;
 } d_rank_list_t;
 
+/** Ranks from lo to hi, both included. */
 typedef struct d_rank_range_t {
   d_rank_t lo;
   d_rank_t hi;
 } d_rank_range_t;
 
+/** Ranges, with their count. */
 typedef struct d_rank_range_list_t {
   d_rank_range_t *rrl_ranges;
   uint32_t rrl_nr;

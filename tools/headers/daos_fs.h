@@ -1,4 +1,4 @@
-DFS: a file system in a container, without a mount.
+DFS: a file system in a container, without a mount. Calls return 0 or a positive errno.
 
 #include <dirent.h>
 #include <fcntl.h>
