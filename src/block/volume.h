@@ -54,6 +54,7 @@ struct LogStatistics {
 
 class Volume {
  public:
+  // close() first, or destroy the executor first: background work must not outlive the volume.
   virtual ~Volume() = default;
 
   // Refuses a device that carries a superblock (kAlready; kIdMismatch if of another system) unless
@@ -84,7 +85,8 @@ class Volume {
   virtual bool ready_for(uint64_t bytes) = 0;
   virtual Task<Result<void>> wait_ready(uint64_t bytes) = 0;
 
-  virtual void begin() = 0;
+  // `into_reserve`: may use the last of the heap, kept back so that punches and reclaim work when it is full.
+  virtual void begin(bool into_reserve = false) = 0;
   // Contents undefined; logged whole at commit, so write them before. kNoSpace names heap and remedy.
   virtual Result<HeapOffset> allocate(uint32_t bytes) = 0;
   // Bytes as allocated. Reusable at once by later transactions.
