@@ -28,8 +28,9 @@ class Peer;
 namespace varve::client {
 
 struct Options {
-  // System endpoints to try in order. Empty: $VARVE_ADDRESS (comma-separated), else the same-host socket of
-  // the default run directory, else tcp://127.0.0.1:10400. $VARVE_TRANSPORT=tcp|local narrows the choice of
+  // System endpoints to try in order. Empty: $VARVE_ADDRESS (comma-separated), else the same-host sockets of
+  // this user's and the system's run directory (network/run_directory.h), else tcp://127.0.0.1:10400.
+  // $VARVE_TRANSPORT=tcp|local narrows the choice of
   // target addresses to one transport.
   std::vector<std::string> addresses;
   std::string transport;  // "", "tcp", "local", "memory", "simulated"
