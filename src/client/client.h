@@ -85,6 +85,8 @@ struct IoDescriptor {
   Gather from = {};   // updates; empty: punch
   Scatter into = {};  // fetches; empty: only sizes are wanted
   uint64_t fetched_bytes = 0;  // out: how much of `into` is filled (holes in arrays are left as they were)
+  bool zero_holes = false;     // array fetches: holes in `into` are filled with zeros instead
+  uint64_t fetched_end = 0;    // out, array fetches: bytes of `into` up to the end of the last data; 0: only holes
 };
 
 class Session {
