@@ -64,7 +64,9 @@ struct AkeyUpdate {
 };
 struct Update {
   ObjectId oid;
-  Epoch epoch;  // above every epoch that this container has given this object, or kTransactionRestart
+  // Below the object's newest epoch: history, kept in order. At or below what reclaim() has merged:
+  // kTransactionRestart.
+  Epoch epoch;
   ByteView dkey;
   uint64_t conditions = 0;
   std::span<const AkeyUpdate> akeys;
@@ -141,6 +143,17 @@ struct PoolSpace {
   uint64_t reserved = 0, used = 0;  // bytes; used: heap and extents
 };
 
+// The most that a transaction of these changes in the heap: for Volume::ready_for(), which the caller
+// of update(), update_batch() (all in one transaction) and punch() asks before.
+uint64_t transaction_bytes(std::span<const Update> updates);
+inline constexpr uint64_t kSmallTransactionBytes = 64 * kKiB;  // enough for anything but updates
+
+// Whether `run` is what these checksums (by kChunkBytes) were made of. kChecksum: bytes [n * kChunkBytes, ...)
+// are damaged. No checksums: nothing to compare, good.
+Result<void> verify_run(ByteView run, std::span<const uint32_t> checksums);
+// The checksums of a run, by kChunkBytes.
+std::vector<uint32_t> checksum_run(Gather run);
+
 class Container;  // one container of one pool on this target; owned by the store
 
 class Store {
@@ -185,7 +198,8 @@ class Store {
   // The newest epoch ever written to any container here; a restarted engine's clock starts above it.
   virtual Epoch newest_epoch() const = 0;
 
-  // Epochs at which a container must stay readable; others may be merged away by reclaim().
+  // Epochs at which a container must stay readable; others may be merged away by reclaim(), which leaves
+  // a container alone until this was called once since open().
   virtual void set_snapshots(Container& container, std::vector<Epoch> snapshots) = 0;
   // One slice of background work (at most `budget` entries looked at): merges versions that no snapshot
   // and nobody reading at or above `horizon` can see, and frees what destroyed pools, containers and
