@@ -1,0 +1,86 @@
+// Which blocks of the data area are in use. The persistent bitmap lies in the heap's arena and changes by
+// transactions; the volatile one beside it also knows what is reserved and what is freed but may not be
+// handed out yet. Next fit: space freed is reused late, and neighbours in time are neighbours in place.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "block/heap.h"
+
+namespace varve::block {
+
+class ExtentMap {
+ public:
+  // `bitmap`: in the arena, at least block_count bits. `data_offset`: where block 0 lies on the device.
+  ExtentMap(Heap& heap, std::byte* arena, HeapOffset bitmap, uint64_t data_offset,
+            uint64_t block_count);
+  ~ExtentMap();
+  ExtentMap(const ExtentMap&) = delete;
+  ExtentMap& operator=(const ExtentMap&) = delete;
+
+  // Takes over what the persistent bitmap says.
+  void load();
+
+  // kNoSpace: no run of free blocks is that long.
+  Result<Extent> reserve(uint64_t bytes, const std::string& device_name);
+  // Takes exactly this extent if all of it is free.
+  bool reserve_at(Extent extent);
+  void cancel(Extent extent);
+  void publish(Extent extent);
+  void release(Extent extent);
+  // The transaction that released ended.
+  void committed(Lsn lsn);
+  void rolled_back() { released_.clear(); }
+  const std::vector<Extent>& released() const { return released_; }
+
+  uint64_t pin();
+  void unpin(uint64_t generation);
+  // Hands back what was freed by transactions up to `durable` and is not pinned.
+  void settle(Lsn durable);
+
+  uint64_t used_bytes() const { return (block_count_ - free_blocks_) * device::kBlockBytes; }
+  uint64_t capacity_bytes() const { return block_count_ * device::kBlockBytes; }
+  uint64_t data_offset() const { return data_offset_; }
+  // Device offset where the search for the next reservation begins.
+  uint64_t cursor_offset() const { return data_offset_ + cursor_ * device::kBlockBytes; }
+  // Reserved or published, whole.
+  bool holds(Extent extent) const;
+
+ private:
+  static constexpr uint64_t kNone = ~0ULL;
+  static constexpr uint64_t kRegionBlocks = 32768;
+  struct Pending {
+    Extent extent;
+    Lsn lsn;
+    uint64_t generation;  // of the release; pins made before have a lower one
+  };
+  struct PinCount {
+    uint64_t generation;
+    uint64_t count;
+  };
+
+  uint64_t first_block(Extent extent) const;
+  uint64_t find(uint64_t from, uint64_t to, uint64_t count) const;
+  void mark(uint64_t block, uint64_t count, bool in_use);
+  void mark_persistent(Extent extent, bool in_use);
+
+  Heap& heap_;
+  std::byte* const arena_;
+  const HeapOffset bitmap_;
+  const uint64_t data_offset_;
+  const uint64_t block_count_;
+  uint64_t* in_use_ = nullptr;  // lazily zero memory
+  uint64_t mapped_bytes_ = 0;
+  std::vector<uint32_t> region_free_;
+  uint64_t free_blocks_;
+  uint64_t cursor_ = 0;
+  std::vector<Extent> released_;  // by the transaction under way
+  std::deque<Pending> pending_;
+  std::deque<PinCount> pins_;
+  uint64_t generation_ = 0;
+  Lsn durable_;
+};
+
+}  // namespace varve::block

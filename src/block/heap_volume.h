@@ -1,0 +1,58 @@
+// The Volume there is: heap and extents over one device; with a log and checkpoints where the device
+// persists, without either where it is memory.
+#pragma once
+
+#include <memory>
+
+#include "block/extent_map.h"
+#include "block/heap.h"
+#include "block/layout.h"
+
+namespace varve::block {
+
+class HeapVolume final : public Volume {
+ public:
+  HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock);
+  ~HeapVolume() override;
+  // What open() does once the superblock is known.
+  Task<Result<void>> recover();
+
+  Task<Result<void>> close() override;
+  bool ready_for(uint64_t bytes) override;
+  Task<Result<void>> wait_ready(uint64_t bytes) override;
+  void begin(bool into_reserve) override { heap_.begin(into_reserve); }
+  Result<HeapOffset> allocate(uint32_t bytes) override { return heap_.allocate(bytes); }
+  void free(HeapOffset offset, uint32_t bytes) override { heap_.free(offset, bytes); }
+  void change(HeapOffset offset, uint32_t bytes) override { heap_.change(offset, bytes); }
+  Lsn commit() override;
+  void rollback() override;
+  Task<Result<void>> durable(Lsn lsn) override;
+  Lsn last_committed() const override { return last_committed_; }
+
+  Result<Extent> reserve(uint64_t bytes) override;
+  void cancel(Extent extent) override { extents_.cancel(extent); }
+  void publish(Extent extent) override;
+  void release(Extent extent) override;
+  Task<Result<void>> write(Extent extent, Gather from) override;
+  Task<Result<void>> read(uint64_t offset, MutableByteView into) override;
+  std::byte* direct(uint64_t offset) override { return device_.direct(offset); }
+  Pin pin() override { return Pin(*this, extents_.pin()); }
+
+  bool persistent() const override { return device_.persistent(); }
+  SpaceUse use() const override;
+  LogStatistics statistics() const override;
+  Task<Result<void>> checkpoint() override;
+
+ private:
+  void unpin(uint64_t generation) override { extents_.unpin(generation); }
+
+  [[maybe_unused]] Executor& executor_;
+  device::Device& device_;
+  Superblock superblock_;
+  Heap heap_;
+  ExtentMap extents_;
+  Lsn last_committed_;
+  LogStatistics statistics_;
+};
+
+}  // namespace varve::block
