@@ -8,7 +8,7 @@ namespace varve {
 }  // namespace varve
 
 // `reason` says why the expression must hold ("" where it is plain).
-#define VARVE_ASSERT(expression, reason)                                       \
-  (__builtin_expect(static_cast<bool>(expression), 1)                          \
-       ? static_cast<void>(0)                                                  \
+#define VARVE_ASSERT(expression, reason)              \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? static_cast<void>(0)                         \
        : ::varve::assertion_failed(#expression, reason, __FILE__, __LINE__))

@@ -16,7 +16,8 @@ TEST(Checksum, KnownVectors) {
   Buffer long_one(1000, std::byte{0x5a});
   const uint32_t whole = crc32c(long_one);
   for (size_t cut : {0u, 1u, 255u, 256u, 700u, 999u, 1000u})
-    EXPECT_EQ(crc32c(ByteView(long_one).subspan(cut), crc32c(ByteView(long_one).first(cut))), whole);
+    EXPECT_EQ(crc32c(ByteView(long_one).subspan(cut), crc32c(ByteView(long_one).first(cut))),
+              whole);
 }
 
 TEST(Coding, ShortInputIsSeenOnce) {
@@ -77,7 +78,8 @@ TEST(Copy, ScattersWhatIsGathered) {
   for (size_t i = 0; i < source.size(); ++i) source[i] = static_cast<std::byte>(i);
   const ByteView from[] = {ByteView(source).first(33), ByteView(source).subspan(33)};
   Buffer target(80);
-  const MutableByteView to[] = {MutableByteView(target).first(7), MutableByteView(target).subspan(7)};
+  const MutableByteView to[] = {MutableByteView(target).first(7),
+                                MutableByteView(target).subspan(7)};
   EXPECT_EQ(copy(from, to, 10), 80u);
   EXPECT_EQ(std::memcmp(target.data(), source.data() + 10, 80), 0);
 }

@@ -44,7 +44,9 @@ inline uint64_t size_of(Scatter pieces) {
 // Copies min(size of both) bytes, from `skip` bytes into `from`; returns how many.
 uint64_t copy(Gather from, Scatter to, uint64_t skip = 0);
 
-constexpr uint64_t round_up(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+constexpr uint64_t round_up(uint64_t value, uint64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
 constexpr uint64_t round_down(uint64_t value, uint64_t unit) { return value / unit * unit; }
 
 constexpr uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kMiB;

@@ -12,7 +12,8 @@
 
 namespace varve {
 
-static_assert(std::endian::native == std::endian::little, "records are stored as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "records are stored as they lie in memory");
 
 class Encoder {
  public:

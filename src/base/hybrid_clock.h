@@ -1,6 +1,6 @@
-// The hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014) that epochs come from.
-// A value is wall nanoseconds since 1 January 1970, its lowest kLogicalBits replaced by a counter:
-// readings of one clock rise strictly, and a reading after observe(e) is above e.
+// The hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014) that epochs come
+// from. A value is wall nanoseconds since 1 January 1970, its lowest kLogicalBits replaced by a
+// counter: readings of one clock rise strictly, and a reading after observe(e) is above e.
 #pragma once
 
 #include <algorithm>

@@ -18,8 +18,9 @@ std::string Uuid::to_string() const {
 
 Result<Uuid> Uuid::parse(std::string_view text) {
   const auto bad = [&] {
-    return Error(Code::kInvalid, "'" + std::string(text) +
-                                     "' is not a UUID; one looks like 01234567-89ab-cdef-0123-456789abcdef");
+    return Error(Code::kInvalid,
+                 "'" + std::string(text) +
+                     "' is not a UUID; one looks like 01234567-89ab-cdef-0123-456789abcdef");
   };
   if (text.size() != 36) return bad();
   Uuid uuid;
@@ -31,10 +32,14 @@ Result<Uuid> Uuid::parse(std::string_view text) {
       continue;
     }
     int digit;
-    if (c >= '0' && c <= '9') digit = c - '0';
-    else if (c >= 'a' && c <= 'f') digit = c - 'a' + 10;
-    else if (c >= 'A' && c <= 'F') digit = c - 'A' + 10;
-    else return bad();
+    if (c >= '0' && c <= '9')
+      digit = c - '0';
+    else if (c >= 'a' && c <= 'f')
+      digit = c - 'a' + 10;
+    else if (c >= 'A' && c <= 'F')
+      digit = c - 'A' + 10;
+    else
+      return bad();
     uuid.bytes[nibble / 2] |= static_cast<uint8_t>(nibble % 2 ? digit : digit << 4);
     ++nibble;
   }
@@ -50,8 +55,6 @@ Uuid Uuid::from_random(uint64_t high, uint64_t low) {
   return uuid;
 }
 
-std::string ObjectId::to_string() const {
-  return std::to_string(high) + "." + std::to_string(low);
-}
+std::string ObjectId::to_string() const { return std::to_string(high) + "." + std::to_string(low); }
 
 }  // namespace varve

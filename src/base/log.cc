@@ -9,18 +9,24 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
-    case LogLevel::kOff: return spdlog::level::off;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kOff:
+      return spdlog::level::off;
   }
   return spdlog::level::off;
 }
 
 std::shared_ptr<spdlog::logger>& logger() {
   static std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("varve", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("varve",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_level(spdlog::level::warn);
     made->flush_on(spdlog::level::info);
     return made;
@@ -58,6 +64,8 @@ Result<LogLevel> parse_log_level(std::string_view text) {
 
 bool log_enabled(LogLevel level) { return logger()->should_log(to_spdlog(level)); }
 
-void log_line(LogLevel level, std::string_view line) { logger()->log(to_spdlog(level), "{}", line); }
+void log_line(LogLevel level, std::string_view line) {
+  logger()->log(to_spdlog(level), "{}", line);
+}
 
 }  // namespace varve

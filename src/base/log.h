@@ -10,7 +10,8 @@ namespace varve {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
-// Default: kWarning to standard error. `path` empty: standard error. Fails if the file cannot be opened.
+// Default: kWarning to standard error. `path` empty: standard error. Fails if the file cannot be
+// opened.
 Result<void> configure_log(LogLevel level, const std::string& path);
 // "debug", "info", "warning", "error", "off".
 Result<LogLevel> parse_log_level(std::string_view text);

@@ -1,7 +1,7 @@
 // Wire and disk records as one list of fields, for both directions. A record type has
 //   template <class Archive> void visit(Archive& archive) { archive(first, second, ...); }
-// over integers, enums, ids, bool, std::string, Buffer, ByteView (decoded as a view into the message),
-// std::vector and std::optional of those, and other records.
+// over integers, enums, ids, bool, std::string, Buffer, ByteView (decoded as a view into the
+// message), std::vector and std::optional of those, and other records.
 #pragma once
 
 #include <concepts>
@@ -26,8 +26,10 @@ class RecordWriter {
  private:
   template <class T>
   void one(T& value) {
-    if constexpr (requires { value.visit(*this); }) value.visit(*this);
-    else encoder_.put(value);
+    if constexpr (requires { value.visit(*this); })
+      value.visit(*this);
+    else
+      encoder_.put(value);
   }
   void one(std::string& text) { encoder_.string(text); }
   void one(Buffer& bytes) { encoder_.string(ByteView(bytes)); }
@@ -79,8 +81,10 @@ class RecordReader {
   void one(std::optional<T>& value) {
     bool present = false;
     one(present);
-    if (present) one(value.emplace());
-    else value.reset();
+    if (present)
+      one(value.emplace());
+    else
+      value.reset();
   }
   template <class T>
   void one(std::vector<T>& values) {
@@ -110,7 +114,8 @@ Result<Record> decode(ByteView bytes) {
   Record record{};
   RecordReader reader(bytes);
   record.visit(reader);
-  if (!reader.done()) return Error(Code::kProtocol, "a message is malformed; are both sides of one version?");
+  if (!reader.done())
+    return Error(Code::kProtocol, "a message is malformed; are both sides of one version?");
   return record;
 }
 

@@ -19,11 +19,14 @@ namespace varve {
 // One pointer wide beside the code; making one without a text allocates nothing.
 class [[nodiscard]] Error {
  public:
-  explicit Error(Code code) : code_(code) { VARVE_ASSERT(code != Code::kOk, "an error has a cause"); }
+  explicit Error(Code code) : code_(code) {
+    VARVE_ASSERT(code != Code::kOk, "an error has a cause");
+  }
   Error(Code code, std::string text)
       : code_(code), text_(std::make_unique<std::string>(std::move(text))) {}
   Error(const Error& other)
-      : code_(other.code_), text_(other.text_ ? std::make_unique<std::string>(*other.text_) : nullptr) {}
+      : code_(other.code_),
+        text_(other.text_ ? std::make_unique<std::string>(*other.text_) : nullptr) {}
   Error(Error&&) noexcept = default;
   Error& operator=(Error&&) noexcept = default;
   Error& operator=(const Error& other) { return *this = Error(other); }
@@ -121,4 +124,5 @@ class [[nodiscard]] Result<void> {
       leave std::move(temporary.error());            \
   } while (false)
 #define VARVE_CHECK(...) VARVE_CHECK_AS(VARVE_PASTE(check_, __COUNTER__), (__VA_ARGS__), return)
-#define VARVE_CO_CHECK(...) VARVE_CHECK_AS(VARVE_PASTE(check_, __COUNTER__), (__VA_ARGS__), co_return)
+#define VARVE_CO_CHECK(...) \
+  VARVE_CHECK_AS(VARVE_PASTE(check_, __COUNTER__), (__VA_ARGS__), co_return)

@@ -12,7 +12,8 @@ TEST(Sizes, BinaryUnlessSaidOtherwise) {
   EXPECT_EQ(*parse_bytes("8GiB"), 8ull << 30);
   EXPECT_EQ(*parse_bytes("8GB"), 8'000'000'000ull);
   EXPECT_EQ(*parse_bytes("1.5k"), 1536u);
-  for (const char* bad : {"", "G", "-1G", "8XB", "8GiBs", "8 G B"}) EXPECT_EQ(parse_bytes(bad).code(), Code::kInvalid) << bad;
+  for (const char* bad : {"", "G", "-1G", "8XB", "8GiBs", "8 G B"})
+    EXPECT_EQ(parse_bytes(bad).code(), Code::kInvalid) << bad;
 }
 
 TEST(Sizes, AreShownWithOneDigit) {

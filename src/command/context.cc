@@ -25,7 +25,8 @@ Result<client::Pool> Context::pool(const std::string& name, uint32_t flags) {
   return open->wait(open->connect_pool(name, flags));
 }
 
-Result<client::Container> Context::container(const std::string& pool_name, const std::string& name, uint32_t flags) {
+Result<client::Container> Context::container(const std::string& pool_name, const std::string& name,
+                                             uint32_t flags) {
   VARVE_TRY(client::Session * open, session());
   VARVE_TRY(client::Pool connected, pool(pool_name, flags == 1 ? 1 : 2));
   return open->wait(open->open_container(connected, name, flags));
@@ -37,7 +38,8 @@ void Context::answer(const std::string& text, const nlohmann::json& response) {
     envelope["response"] = response;
     envelope["error"] = nullptr;
     envelope["status"] = 0;
-    std::printf("%s\n", envelope.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n",
+                envelope.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else if (!text.empty()) {
     std::fputs(text.c_str(), stdout);
     if (text.back() != '\n') std::fputc('\n', stdout);
@@ -51,7 +53,8 @@ void Context::fail(const Error& error) {
     envelope["response"] = nullptr;
     envelope["error"] = error.describe();
     envelope["status"] = -static_cast<int>(error.code());
-    std::printf("%s\n", envelope.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n",
+                envelope.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
     std::fprintf(stderr, "varve: %s\n", error.describe().c_str());
   }

@@ -19,14 +19,15 @@ namespace varve::command {
 class Context {
  public:
   bool json = false;
-  std::string address;   // --address
+  std::string address;      // --address
   uint64_t timeout_ms = 0;  // --timeout, 0: the library's default
 
   // Opened on first use, from the environment and the options above.
   Result<client::Session*> session();
   // Connects (once per pool).
   Result<client::Pool> pool(const std::string& name, uint32_t flags = 2);
-  Result<client::Container> container(const std::string& pool_name, const std::string& name, uint32_t flags = 2);
+  Result<client::Container> container(const std::string& pool_name, const std::string& name,
+                                      uint32_t flags = 2);
 
   // The answer: `text` for people, `response` for programs.
   void answer(const std::string& text, const nlohmann::json& response);

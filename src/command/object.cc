@@ -16,7 +16,8 @@ struct Arguments {
   std::string pool, container, oid, dkey, akey, value, file;
 };
 
-// "HIGH.LOW" of a whole object id, or one number: the user's part, made into a key-value object of class S1.
+// "HIGH.LOW" of a whole object id, or one number: the user's part, made into a key-value object of
+// class S1.
 Result<ObjectId> parse_oid(const std::string& text) {
   ObjectId oid;
   char* end = nullptr;
@@ -30,12 +31,14 @@ Result<ObjectId> parse_oid(const std::string& text) {
     VARVE_TRY(const placement::ObjectClass object_class, placement::class_by_name("S1"));
     return placement::make_object_id(ObjectId{first, 0}, 0, object_class);
   }
-  return Error(Code::kInvalid, "'" + text + "' is not an object id; write a number, or HIGH.LOW as listed");
+  return Error(Code::kInvalid,
+               "'" + text + "' is not an object id; write a number, or HIGH.LOW as listed");
 }
 
 Result<client::Object> open(Context& context, const Arguments& arguments, uint32_t flags) {
   VARVE_TRY(const ObjectId oid, parse_oid(arguments.oid));
-  VARVE_TRY(client::Container container, context.container(arguments.pool, arguments.container, flags));
+  VARVE_TRY(client::Container container,
+            context.container(arguments.pool, arguments.container, flags));
   VARVE_TRY(client::Session * session, context.session());
   return session->open_object(container, oid);
 }
@@ -47,7 +50,8 @@ Result<void> put(Context& context, const Arguments& arguments) {
     if (!input) return Error(Code::kInvalid, "file '" + arguments.file + "' cannot be read");
     value.assign(std::istreambuf_iterator<char>(input), {});
   }
-  if (value.empty()) return Error(Code::kInvalid, "there is nothing to store; give a value or --file");
+  if (value.empty())
+    return Error(Code::kInvalid, "there is nothing to store; give a value or --file");
   VARVE_TRY(const client::Object object, open(context, arguments, 2));
   VARVE_TRY(client::Session * session, context.session());
   client::IoDescriptor descriptor;
@@ -55,9 +59,11 @@ Result<void> put(Context& context, const Arguments& arguments) {
   descriptor.akey = as_bytes(arguments.akey);
   descriptor.record_size = value.size();
   descriptor.from = from;
-  VARVE_TRY(const Epoch epoch, session->wait(session->update(object, as_bytes(arguments.dkey), 0, {&descriptor, 1})));
-  context.answer("stored " + std::to_string(value.size()) + " bytes in object " + object.oid.to_string(),
-                 {{"oid", object.oid.to_string()}, {"bytes", value.size()}, {"epoch", epoch.value}});
+  VARVE_TRY(const Epoch epoch,
+            session->wait(session->update(object, as_bytes(arguments.dkey), 0, {&descriptor, 1})));
+  context.answer(
+      "stored " + std::to_string(value.size()) + " bytes in object " + object.oid.to_string(),
+      {{"oid", object.oid.to_string()}, {"bytes", value.size()}, {"epoch", epoch.value}});
   return {};
 }
 
@@ -68,16 +74,20 @@ Result<void> get(Context& context, const Arguments& arguments) {
   descriptor.akey = as_bytes(arguments.akey);
   VARVE_CHECK(session->wait(session->fetch(object, as_bytes(arguments.dkey), 0, {&descriptor, 1})));
   if (descriptor.record_size == 0)
-    return Error(Code::kNonexistent, "object " + object.oid.to_string() + " has no value at dkey '" + arguments.dkey + "', akey '" + arguments.akey + "'");
+    return Error(Code::kNonexistent, "object " + object.oid.to_string() +
+                                         " has no value at dkey '" + arguments.dkey + "', akey '" +
+                                         arguments.akey + "'");
   Buffer value(descriptor.record_size);
   const MutableByteView into[] = {value};
   descriptor.into = into;
   VARVE_CHECK(session->wait(session->fetch(object, as_bytes(arguments.dkey), 0, {&descriptor, 1})));
   if (!arguments.file.empty()) {
     std::ofstream output(arguments.file, std::ios::binary);
-    output.write(reinterpret_cast<const char*>(value.data()), static_cast<std::streamsize>(value.size()));
+    output.write(reinterpret_cast<const char*>(value.data()),
+                 static_cast<std::streamsize>(value.size()));
     if (!output) return Error(Code::kInvalid, "file '" + arguments.file + "' cannot be written");
-    context.answer("wrote " + std::to_string(value.size()) + " bytes to " + arguments.file, {{"bytes", value.size()}});
+    context.answer("wrote " + std::to_string(value.size()) + " bytes to " + arguments.file,
+                   {{"bytes", value.size()}});
     return {};
   }
   context.answer(std::string(as_text(value)), {{"value", std::string(as_text(value))}});
@@ -92,8 +102,10 @@ Result<void> list(Context& context, const Arguments& arguments) {
   std::string text;
   while (!anchor.end) {
     const bool akeys = !arguments.dkey.empty();
-    VARVE_TRY(const auto entries, session->wait(akeys ? session->list_akeys(object, as_bytes(arguments.dkey), anchor, 256)
-                                                      : session->list_dkeys(object, anchor, 256)));
+    VARVE_TRY(
+        const auto entries,
+        session->wait(akeys ? session->list_akeys(object, as_bytes(arguments.dkey), anchor, 256)
+                            : session->list_dkeys(object, anchor, 256)));
     for (const object::ListedEntry& entry : entries) {
       text += std::string(as_text(entry.key)) + "\n";
       keys.push_back(std::string(as_text(entry.key)));
@@ -110,7 +122,8 @@ Result<void> list_objects(Context& context, const Arguments& arguments) {
   std::string text;
   nlohmann::json rows = nlohmann::json::array();
   while (!anchor.end) {
-    VARVE_TRY(const auto objects, session->wait(session->list_objects(container, kEpochMax, anchor, 256)));
+    VARVE_TRY(const auto objects,
+              session->wait(session->list_objects(container, kEpochMax, anchor, 256)));
     for (const ObjectId& oid : objects) {
       text += oid.to_string() + "\n";
       rows.push_back(oid.to_string());
@@ -150,7 +163,8 @@ void add_object_verbs(CLI::App& app, Context& context) {
   verb->add_option("oid", arguments->oid)->required();
   verb->add_option("dkey", arguments->dkey);
   set_verb(*verb, context, [=](Context& c) { return list(c, *arguments); });
-  set_verb(*with_container("list", "All objects of a container")->alias("ls"), context, [=](Context& c) { return list_objects(c, *arguments); });
+  set_verb(*with_container("list", "All objects of a container")->alias("ls"), context,
+           [=](Context& c) { return list_objects(c, *arguments); });
 }
 
 }  // namespace varve::command

@@ -11,7 +11,8 @@ namespace varve::command {
 namespace {
 
 bool looks_numeric(const std::string& cell) {
-  return !cell.empty() && std::isdigit(static_cast<unsigned char>(cell[0])) && cell.find('-') == std::string::npos;
+  return !cell.empty() && std::isdigit(static_cast<unsigned char>(cell[0])) &&
+         cell.find('-') == std::string::npos;
 }
 
 }  // namespace
@@ -26,7 +27,8 @@ std::string Table::to_string() const {
     std::string out;
     for (size_t i = 0; i < cells.size(); ++i) {
       const bool right = !title && looks_numeric(cells[i]);
-      out += right ? fmt::format("{:>{}}", cells[i], widths[i]) : fmt::format("{:<{}}", cells[i], widths[i]);
+      out += right ? fmt::format("{:>{}}", cells[i], widths[i])
+                   : fmt::format("{:<{}}", cells[i], widths[i]);
       if (i + 1 < cells.size()) out += "  ";
     }
     while (!out.empty() && out.back() == ' ') out.pop_back();
@@ -47,14 +49,17 @@ std::string format_bytes(uint64_t bytes) {
 
 Result<uint64_t> parse_bytes(std::string_view text) {
   const auto bad = [&] {
-    return Error(Code::kInvalid, fmt::format("'{}' is not a size; write bytes, or a number with K, M, G or T "
-                                             "(powers of 1024; KB, MB, GB, TB are powers of 1000), as in 8GiB", text));
+    return Error(Code::kInvalid,
+                 fmt::format("'{}' is not a size; write bytes, or a number with K, M, G or T "
+                             "(powers of 1024; KB, MB, GB, TB are powers of 1000), as in 8GiB",
+                             text));
   };
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || number < 0) return bad();
   std::string unit(end, text.data() + text.size());
-  std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::toupper(c); });
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](unsigned char c) { return std::toupper(c); });
   uint64_t factor = 1;
   if (!unit.empty() && unit != "B") {
     const size_t power = std::string_view("KMGTP").find(unit[0]);

@@ -24,7 +24,8 @@ class Table {
 
 // "1.5 GiB".
 std::string format_bytes(uint64_t bytes);
-// "8GiB", "8G" and "8g" are 8 * 2^30; "8GB" is 8 * 10^9; "4096" is bytes. kInvalid says what is accepted.
+// "8GiB", "8G" and "8g" are 8 * 2^30; "8GB" is 8 * 10^9; "4096" is bytes. kInvalid says what is
+// accepted.
 Result<uint64_t> parse_bytes(std::string_view text);
 // Local time, "2026-11-22 20:44:00".
 std::string format_time(uint64_t ns_since_1970);

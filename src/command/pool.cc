@@ -9,23 +9,37 @@ namespace varve::command {
 namespace {
 
 nlohmann::json to_json(const pool::PoolInfo& info) {
-  nlohmann::json tier = {{"total", info.space.total}, {"free", info.space.free},
-                         {"min", info.space.target_free_min}, {"max", info.space.target_free_max},
+  nlohmann::json tier = {{"total", info.space.total},
+                         {"free", info.space.free},
+                         {"min", info.space.target_free_min},
+                         {"max", info.space.target_free_max},
                          {"media_type", info.persistent ? "file" : "memory"}};
-  return {{"uuid", info.uuid.to_string()}, {"label", info.label}, {"svc_ldr", 0}, {"svc_reps", {0}},
-          {"state", "Ready"}, {"version", info.map_version}, {"total_targets", info.targets},
-          {"active_targets", info.targets - info.targets_disabled}, {"disabled_targets", info.targets_disabled},
-          {"tgt_ranks", {0}}, {"tier_bytes", {info.space.total}}, {"tier_stats", {tier}},
-          {"containers", info.containers}, {"owner_uid", info.owner_uid}, {"owner_gid", info.owner_gid},
+  return {{"uuid", info.uuid.to_string()},
+          {"label", info.label},
+          {"svc_ldr", 0},
+          {"svc_reps", {0}},
+          {"state", "Ready"},
+          {"version", info.map_version},
+          {"total_targets", info.targets},
+          {"active_targets", info.targets - info.targets_disabled},
+          {"disabled_targets", info.targets_disabled},
+          {"tgt_ranks", {0}},
+          {"tier_bytes", {info.space.total}},
+          {"tier_stats", {tier}},
+          {"containers", info.containers},
+          {"owner_uid", info.owner_uid},
+          {"owner_gid", info.owner_gid},
           {"persistent", info.persistent}};
 }
 
 std::string describe(const pool::PoolInfo& info) {
   std::string text = "pool " + info.label + " (" + info.uuid.to_string() + ")\n";
-  text += "  space: " + format_bytes(info.space.free) + " free of " + format_bytes(info.space.total) + ", the fullest target has " +
+  text += "  space: " + format_bytes(info.space.free) + " free of " +
+          format_bytes(info.space.total) + ", the fullest target has " +
           format_bytes(info.space.target_free_min) + " left\n";
-  text += "  targets: " + std::to_string(info.targets) + ", disabled: " + std::to_string(info.targets_disabled) +
-          ", map version " + std::to_string(info.map_version) + "\n";
+  text += "  targets: " + std::to_string(info.targets) +
+          ", disabled: " + std::to_string(info.targets_disabled) + ", map version " +
+          std::to_string(info.map_version) + "\n";
   text += "  containers: " + std::to_string(info.containers) + "\n";
   if (!info.persistent) text += "  on memory devices: nothing survives the server's end\n";
   return text;
@@ -59,11 +73,13 @@ Result<void> list(Context& context) {
   Table table({"label", "uuid", "size", "free", "targets", "containers"});
   nlohmann::json rows = nlohmann::json::array();
   for (const pool::PoolInfo& info : pools) {
-    table.add({info.label, info.uuid.to_string(), format_bytes(info.space.total), format_bytes(info.space.free),
-               std::to_string(info.targets), std::to_string(info.containers)});
+    table.add({info.label, info.uuid.to_string(), format_bytes(info.space.total),
+               format_bytes(info.space.free), std::to_string(info.targets),
+               std::to_string(info.containers)});
     rows.push_back(to_json(info));
   }
-  context.answer(pools.empty() ? "no pools; make one with: varve pool create LABEL --size 8GiB" : table.to_string(),
+  context.answer(pools.empty() ? "no pools; make one with: varve pool create LABEL --size 8GiB"
+                               : table.to_string(),
                  {{"pools", rows}});
   return {};
 }
@@ -84,7 +100,8 @@ Result<void> destroy(Context& context, const std::string& name, bool force, bool
 
 Result<void> get_properties(Context& context, const std::string& name) {
   VARVE_TRY(client::Session * session, context.session());
-  VARVE_TRY(const std::vector<pool::Property> properties, session->wait(session->pool_properties(name)));
+  VARVE_TRY(const std::vector<pool::Property> properties,
+            session->wait(session->pool_properties(name)));
   Table table({"property", "value"});
   nlohmann::json rows = nlohmann::json::array();
   for (const pool::Property& property : properties) {
@@ -117,9 +134,12 @@ void add_pool_verbs(CLI::App& app, Context& context) {
   pool->require_subcommand(1);
   {
     auto arguments = std::make_shared<CreateArguments>();
-    CLI::App* verb = pool->add_subcommand("create", "Reserve space; done in a moment whatever the size");
+    CLI::App* verb =
+        pool->add_subcommand("create", "Reserve space; done in a moment whatever the size");
     verb->add_option("label", arguments->label, "The pool's name")->required();
-    verb->add_option("-z,--size", arguments->size, "Of the whole pool: 8GiB, or 50% of what is unreserved")->required();
+    verb->add_option("-z,--size", arguments->size,
+                     "Of the whole pool: 8GiB, or 50% of what is unreserved")
+        ->required();
     set_verb(*verb, context, [arguments](Context& c) { return create(c, *arguments); });
   }
   set_verb(*pool->add_subcommand("list", "All pools")->alias("ls"), context, list);
@@ -129,8 +149,10 @@ void add_pool_verbs(CLI::App& app, Context& context) {
     made->add_option("pool", *name, "Label or UUID")->required();
     return made;
   };
-  set_verb(*named("query", "Space, targets, state"), context, [name](Context& c) { return query(c, *name); });
-  set_verb(*named("get-prop", "Properties"), context, [name](Context& c) { return get_properties(c, *name); });
+  set_verb(*named("query", "Space, targets, state"), context,
+           [name](Context& c) { return query(c, *name); });
+  set_verb(*named("get-prop", "Properties"), context,
+           [name](Context& c) { return get_properties(c, *name); });
   set_verb(*named("list-containers", "Its containers")->alias("list-cont"), context,
            [name](Context& c) { return list_containers(c, *name); });
   auto force = std::make_shared<bool>(false);

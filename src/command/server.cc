@@ -1,9 +1,9 @@
 // varve server: starts and stops a varved on this machine.
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <cstring>
 #include <fstream>
@@ -37,7 +37,8 @@ std::string find_server() {
 // Starts varved in a session of its own and waits for its ready line, or its error.
 Result<void> start(Context& context, const Arguments& arguments) {
   int report[2];
-  if (::pipe2(report, O_CLOEXEC)) return Error(Code::kMiscellaneous, std::string("pipe: ") + std::strerror(errno));
+  if (::pipe2(report, O_CLOEXEC))
+    return Error(Code::kMiscellaneous, std::string("pipe: ") + std::strerror(errno));
   const pid_t child = ::fork();
   if (child < 0) return Error(Code::kMiscellaneous, std::string("fork: ") + std::strerror(errno));
   if (child == 0) {
@@ -48,10 +49,12 @@ Result<void> start(Context& context, const Arguments& arguments) {
     ::dup2(null, STDIN_FILENO);
     const std::string server = find_server();
     std::vector<char*> argv = {const_cast<char*>(server.c_str())};
-    for (const std::string& argument : arguments.rest) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (const std::string& argument : arguments.rest)
+      argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
     ::execvp(server.c_str(), argv.data());
-    std::fprintf(stderr, "'%s' cannot be run: %s; is it installed beside varve?\n", server.c_str(), std::strerror(errno));
+    std::fprintf(stderr, "'%s' cannot be run: %s; is it installed beside varve?\n", server.c_str(),
+                 std::strerror(errno));
     ::_exit(127);
   }
   ::close(report[1]);
@@ -79,8 +82,12 @@ Result<void> start(Context& context, const Arguments& arguments) {
 Result<void> stop(Context& context, const Arguments& arguments) {
   pid_t process = 0;
   std::ifstream(arguments.pid_file) >> process;
-  if (process <= 0) return Error(Code::kInvalid, "file '" + arguments.pid_file + "' holds no process number; give the one of server start");
-  if (::kill(process, SIGTERM)) return Error(Code::kNonexistent, "process " + std::to_string(process) + " cannot be signalled: " + std::strerror(errno));
+  if (process <= 0)
+    return Error(Code::kInvalid, "file '" + arguments.pid_file +
+                                     "' holds no process number; give the one of server start");
+  if (::kill(process, SIGTERM))
+    return Error(Code::kNonexistent, "process " + std::to_string(process) +
+                                         " cannot be signalled: " + std::strerror(errno));
   ::unlink(arguments.pid_file.c_str());
   context.answer("asked process " + std::to_string(process) + " to stop", {{"pid", process}});
   return {};
@@ -92,7 +99,8 @@ void add_server_verbs(CLI::App& app, Context& context) {
   CLI::App* noun = app.add_subcommand("server", "A server on this machine");
   noun->require_subcommand(1);
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* verb = noun->add_subcommand("start", "Start varved in the background; returns when it serves. Options go to varved");
+  CLI::App* verb = noun->add_subcommand(
+      "start", "Start varved in the background; returns when it serves. Options go to varved");
   verb->add_option("--pid-file", arguments->pid_file, "Where to write its process number");
   verb->allow_extras();
   verb->prefix_command(false);

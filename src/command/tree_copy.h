@@ -15,13 +15,15 @@ struct CopyTotals {
 };
 struct CopyOptions {
   unsigned threads = 8;
-  bool progress = false;      // a line to standard error, rewritten about twice a second
+  bool progress = false;  // a line to standard error, rewritten about twice a second
   uint64_t buffer_bytes = 4u << 20;
 };
 
-// `from` (file, directory or symlink) becomes `to`, with modes, modification times and symlinks; what is
-// there already is overwritten. The first error stops the copy and names the file.
-Result<void> copy_in(const std::string& from, dfs_t* dfs, const std::string& to, const CopyOptions& options, CopyTotals& totals);
-Result<void> copy_out(dfs_t* dfs, const std::string& from, const std::string& to, const CopyOptions& options, CopyTotals& totals);
+// `from` (file, directory or symlink) becomes `to`, with modes, modification times and symlinks;
+// what is there already is overwritten. The first error stops the copy and names the file.
+Result<void> copy_in(const std::string& from, dfs_t* dfs, const std::string& to,
+                     const CopyOptions& options, CopyTotals& totals);
+Result<void> copy_out(dfs_t* dfs, const std::string& from, const std::string& to,
+                      const CopyOptions& options, CopyTotals& totals);
 
 }  // namespace varve::command

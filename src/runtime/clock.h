@@ -14,8 +14,12 @@ using namespace std::chrono_literals;
 struct Instant {
   uint64_t ns = 0;
   auto operator<=>(const Instant&) const = default;
-  friend Instant operator+(Instant at, Duration by) { return {at.ns + static_cast<uint64_t>(by.count())}; }
-  friend Duration operator-(Instant a, Instant b) { return Duration(static_cast<int64_t>(a.ns - b.ns)); }
+  friend Instant operator+(Instant at, Duration by) {
+    return {at.ns + static_cast<uint64_t>(by.count())};
+  }
+  friend Duration operator-(Instant a, Instant b) {
+    return Duration(static_cast<int64_t>(a.ns - b.ns));
+  }
 };
 inline constexpr Instant kNever{~0ULL};
 

@@ -14,11 +14,12 @@ namespace {
 thread_local Executor* current_executor = nullptr;
 
 struct CurrentScope {
-  explicit CurrentScope(Executor* executor) : previous(current_executor) { current_executor = executor; }
+  explicit CurrentScope(Executor* executor) : previous(current_executor) {
+    current_executor = executor;
+  }
   ~CurrentScope() { current_executor = previous; }
   Executor* previous;
 };
-
 
 }  // namespace
 
@@ -74,7 +75,9 @@ void Timer::cancel() {
 }
 
 Executor::Executor(Clock& clock, uint64_t seed, Options options)
-    : clock_(clock), random_(seed), options_(options),
+    : clock_(clock),
+      random_(seed),
+      options_(options),
       roots_(std::make_unique<IntrusiveList<RootPromise>>()) {}
 
 Executor::~Executor() {

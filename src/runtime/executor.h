@@ -1,6 +1,6 @@
 // One executor per thread: ready coroutines, timers, pollers and a mailbox. The same class runs in
-// production (run, block_on: it polls, then sleeps on one descriptor) and in simulation (step, driven
-// by simulation/ under a virtual clock).
+// production (run, block_on: it polls, then sleeps on one descriptor) and in simulation (step,
+// driven by simulation/ under a virtual clock).
 #pragma once
 
 #include <atomic>
@@ -77,8 +77,8 @@ class Executor {
   void spawn(Task<void> task);
   // Resumes later in this or the next step, in order. On this executor's thread only.
   void ready(std::coroutine_handle<> coroutine) { ready_.push_back(coroutine); }
-  // Runs a function on this executor's thread, from any thread; wakes it if it sleeps. Mail from one
-  // thread arrives in order. Dropped unrun if the executor is destroyed first.
+  // Runs a function on this executor's thread, from any thread; wakes it if it sleeps. Mail from
+  // one thread arrives in order. Dropped unrun if the executor is destroyed first.
   void submit(std::function<void()> function);
 
   void arm_timer(Timer& timer, Instant when);

@@ -14,7 +14,7 @@
 namespace varve {
 namespace {
 
-constexpr size_t kUnit = 64, kClasses = 64, kKeep = 4096;
+[[maybe_unused]] constexpr size_t kUnit = 64, kClasses = 64, kKeep = 4096;
 
 struct FreeFrame {
   FreeFrame* next;
@@ -48,7 +48,7 @@ void* allocate_frame(size_t size) {
       --slab.count[index];
       return frame;
     }
-    return ::operator new(index * kUnit);
+    return ::operator new(index* kUnit);
   }
 #endif
   return ::operator new(size);

@@ -133,7 +133,8 @@ class Semaphore {
   }
   uint64_t available() const { return available_; }
   struct Awaiter : wait_detail::Waiter {
-    Awaiter(Semaphore& semaphore, uint64_t wanted, Instant until) : semaphore(semaphore), until(until) {
+    Awaiter(Semaphore& semaphore, uint64_t wanted, Instant until)
+        : semaphore(semaphore), until(until) {
       amount = wanted;
     }
     Semaphore& semaphore;
@@ -146,7 +147,9 @@ class Semaphore {
     // False if the deadline passed first: nothing was acquired.
     bool await_resume() const { return !expired; }
   };
-  Awaiter acquire(uint64_t amount = 1, Instant deadline = kNever) { return Awaiter(*this, amount, deadline); }
+  Awaiter acquire(uint64_t amount = 1, Instant deadline = kNever) {
+    return Awaiter(*this, amount, deadline);
+  }
 
  private:
   uint64_t available_;
@@ -220,8 +223,8 @@ Task<void> run_there(std::function<Task<T>()> make, Executor& here, OneShot<T>& 
 }
 }  // namespace wait_detail
 
-// Runs make()'s task on `there` and returns its result here. What the task refers to must live until
-// it returns; `here` and `there` may be one.
+// Runs make()'s task on `there` and returns its result here. What the task refers to must live
+// until it returns; `here` and `there` may be one.
 template <class T>
 Task<T> run_on(Executor& there, std::function<Task<T>()> make) {
   Executor& here = *Executor::current();
