@@ -129,13 +129,13 @@ TEST(Gate, CloseWaitsForThoseInside) {
   Executor executor(machine_clock(), 1);
   Gate gate;
   bool closed = false;
+  auto closing = [&]() -> Task<void> {
+    co_await gate.close();
+    closed = true;
+  };
   {
     Gate::Guard guard(gate);
     ASSERT_TRUE(guard.entered());
-    auto closing = [&]() -> Task<void> {
-      co_await gate.close();
-      closed = true;
-    };
     executor.spawn(closing());
     executor.step();
     EXPECT_FALSE(closed);

@@ -29,7 +29,7 @@ BANNED_EVERYWHERE = [
     (r"\bstd::shuffle\b|\bstd::hash<(?!varve)", "standard-library behaviour must not decide a layout"),
     (r"\bgoto\b", "no goto"),
     (r"\bTODO\b|\bFIXME\b|\bXXX\b", "open ends belong in an issue"),
-    (r"\bsleep\(|\busleep\(|std::this_thread::sleep", "wait for a condition, not for time"),
+    (r"(?<!\w)::sleep\(|\busleep\(|\bnanosleep\(|std::this_thread::sleep", "wait for a condition, not for time"),
 ]
 BANNED_OUTSIDE_SEAMS = [
     (r"\bclock_gettime\b|\bgettimeofday\b|std::chrono::(system|steady|high_resolution)_clock", "time comes from runtime/"),
