@@ -41,6 +41,8 @@ class IncomingBulk {
   virtual Task<Result<void>> receive(Scatter into, Instant deadline) = 0;
 };
 
+// May outlive its network, and is closed then (as are transfers and IncomingBulk: destroying them is
+// safe, using them fails).
 class Connection {
  public:
   virtual ~Connection() = default;
@@ -72,7 +74,8 @@ class Receiver {
   virtual void on_closed(Connection& connection, const Error& why) = 0;
 };
 
-// One transport on one executor, which polls it while it exists.
+// One transport on one executor, which polls it while it exists. Destroyed before the executor, and not
+// while connect() is under way unless the executor runs no more.
 class Network {
  public:
   virtual ~Network() = default;

@@ -73,7 +73,17 @@ class Node {
   struct Options {
     uint32_t credits = 256;         // requests in flight per connection
     uint64_t inline_bytes_max = 16 * kKiB;  // bulk up to this travels inside the message
-    uint32_t requests_in_work_max = 4096;   // over all connections; further ones wait unread
+    uint32_t requests_in_work_max = 4096;   // over all connections; further ones wait
+  };
+  // What happened since the start.
+  struct Counters {
+    uint64_t messages_sent = 0, frames_sent = 0;  // without bulk data beside them
+    uint64_t bulk_messages_sent = 0;
+    uint64_t messages_malformed = 0;  // each closed its connection
+    uint64_t versions_refused = 0;
+    uint64_t replies_late = 0;  // came after their call had ended
+    uint64_t requests_expired = 0;  // reached their deadline before their turn came
+    uint64_t requests_refused = 0;  // for lack of room (kBusy)
   };
   virtual ~Node() = default;
   virtual void handle(Opcode opcode, Handler handler) = 0;
@@ -82,6 +92,7 @@ class Node {
   virtual Task<Result<std::shared_ptr<Peer>>> connect(const network::Address& address, Instant deadline) = 0;
   // How many requests are being worked on.
   virtual uint64_t requests_in_work() const = 0;
+  virtual const Counters& counters() const = 0;
 };
 
 std::unique_ptr<Node> make_node(Executor& executor, std::vector<std::unique_ptr<network::Network>> networks,

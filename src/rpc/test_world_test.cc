@@ -1,0 +1,34 @@
+#include "rpc/test_world.h"
+
+namespace varve::rpc {
+namespace {
+
+class RealWorld final : public World {
+ public:
+  explicit RealWorld(std::string kind) : kind_(std::move(kind)) {}
+  Executor& executor() override { return executor_; }
+  std::unique_ptr<network::Network> make_network() override {
+    auto network = kind_ == "memory" ? network::make_memory(executor_) : network::make_ucx(executor_);
+    VARVE_ASSERT(network.ok(), "a network for the test");
+    return std::move(*network);
+  }
+  network::Address listen_address() override {
+    if (kind_ == "memory") return "memory://test";
+    return "tcp://127.0.0.1:0";
+  }
+  void run_until(const std::function<bool()>& done) override {
+    executor_.run_until(done, executor_.now() + 60s);
+  }
+
+ private:
+  std::string kind_;
+  Executor executor_{machine_clock(), 1};
+};
+
+}  // namespace
+
+std::unique_ptr<World> make_world(const std::string& network) {
+  return std::make_unique<RealWorld>(network);
+}
+
+}  // namespace varve::rpc
