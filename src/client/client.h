@@ -30,8 +30,7 @@ namespace varve::client {
 struct Options {
   // System endpoints to try in order. Empty: $VARVE_ADDRESS (comma-separated), else the same-host sockets of
   // this user's and the system's run directory (network/run_directory.h), else tcp://127.0.0.1:10400.
-  // $VARVE_TRANSPORT=tcp|local narrows the choice of
-  // target addresses to one transport.
+  // $VARVE_TRANSPORT=tcp|local narrows the choice of target addresses to one transport.
   std::vector<std::string> addresses;
   std::string transport;  // "", "tcp", "local", "memory", "simulated"
   Duration deadline = 30s;  // $VARVE_TIMEOUT_MS
@@ -47,6 +46,7 @@ struct PoolHandle {
   std::string label;
   uint32_t flags = 0;
   std::atomic<bool> closed{false};
+  std::atomic<uint32_t> map_version{0};  // of map(), to see cheaply that it changed
   std::shared_ptr<const placement::PoolMap> map() const;
   void replace_map(placement::PoolMap map);
   pool::PoolInfo info;  // as of connect
@@ -84,10 +84,15 @@ struct IoDescriptor {
   std::span<const object::Range> ranges;
   Gather from = {};   // updates; empty: punch
   Scatter into = {};  // fetches; empty: only sizes are wanted
-  uint64_t fetched_bytes = 0;  // out: how much of `into` is filled (holes in arrays are left as they were)
-  bool zero_holes = false;     // array fetches: holes in `into` are filled with zeros instead
-  uint64_t fetched_end = 0;    // out, array fetches: bytes of `into` up to the end of the last data; 0: only holes
+  uint64_t fetched_bytes = 0;  // out: bytes of data that came
+  // Array fetches. Holes in `into` are filled with zeros; otherwise left as they were, but for those in front
+  // of data that one large fetch found (over kExactHolesBytesMax), which are zeroed in any case.
+  bool zero_holes = false;
+  uint64_t fetched_end = 0;  // out: bytes of `into` up to the end of the last data; 0: only holes
+  // Out, if not null: what was found of `ranges`, in order, data and holes.
+  std::vector<object::FetchedPiece>* found = nullptr;
 };
+inline constexpr uint64_t kExactHolesBytesMax = 16 * kKiB;
 
 class Session {
  public:
@@ -135,7 +140,8 @@ class Session {
   virtual Task<Result<void>> fetch(const Object& object, ByteView dkey, uint64_t conditions, std::span<IoDescriptor> descriptors) = 0;
   // Scope by what is empty: no dkeys: the object; dkeys only: these dkeys; one dkey and akeys: these akeys.
   virtual Task<Result<void>> punch(const Object& object, std::span<const ByteView> dkeys, std::span<const ByteView> akeys, uint64_t conditions) = 0;
-  // Up to `limit` entries from the anchor on; `shard` in it walks the groups. anchor.end: no more.
+  // Up to `limit` entries, whose keys together take `bytes_limit` at most (0: no limit; one key that alone is
+  // longer comes all the same), from the anchor on; `shard` in it walks the groups. anchor.end: no more.
   struct Anchor {
     uint32_t shard = 0;
     object::ListAnchor position;
@@ -143,9 +149,9 @@ class Session {
     template <class Archive>
     void visit(Archive& archive) { archive(shard, position, end); }
   };
-  virtual Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const Object& object, Anchor& anchor, uint32_t limit) = 0;
-  virtual Task<Result<std::vector<object::ListedEntry>>> list_akeys(const Object& object, ByteView dkey, Anchor& anchor, uint32_t limit) = 0;
-  virtual Task<Result<std::vector<object::ListedEntry>>> list_ranges(const Object& object, ByteView dkey, ByteView akey, Anchor& anchor, uint32_t limit) = 0;
+  virtual Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const Object& object, Anchor& anchor, uint32_t limit, uint32_t bytes_limit = 0) = 0;
+  virtual Task<Result<std::vector<object::ListedEntry>>> list_akeys(const Object& object, ByteView dkey, Anchor& anchor, uint32_t limit, uint32_t bytes_limit = 0) = 0;
+  virtual Task<Result<std::vector<object::ListedEntry>>> list_ranges(const Object& object, ByteView dkey, ByteView akey, Anchor& anchor, uint32_t limit, uint32_t* record_size = nullptr) = 0;
   virtual Task<Result<std::vector<ObjectId>>> list_objects(Container container, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
   // Over all groups (or the dkey's). flags as in object::QueryRequest.
   virtual Task<Result<object::QueryReply>> query(const Object& object, ByteView dkey, ByteView akey, uint8_t flags) = 0;

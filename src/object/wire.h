@@ -15,6 +15,11 @@ namespace varve::object {
 inline constexpr uint16_t kObjectUpdate = 0x0300, kObjectFetch = 0x0301, kObjectPunch = 0x0302,
                           kObjectListKeys = 0x0303, kObjectQuery = 0x0304, kObjectListObjects = 0x0305;
 
+// Bytes that one checksum covers: store::kChunkBytes, for those who do not see the store.
+inline constexpr uint32_t kChecksumChunkBytes = 32 * 1024;
+// The longest dkey or akey: store::kKeyBytesMax.
+inline constexpr uint32_t kKeyBytesMax = 4096;
+
 // What every request begins with.
 struct Target {
   Uuid pool, container;
