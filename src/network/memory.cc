@@ -35,8 +35,8 @@ struct Inbox;
 struct Event {
   enum class Kind { kConnect, kConnected, kMessage, kTransferred, kClosed, kClosedHere };
   Kind kind;
-  uint64_t connection = 0;  // the receiving side's number
-  uint64_t from = 0;        // kConnect, kConnected: the sending side's number
+  uint64_t connection = 0;                 // the receiving side's number
+  uint64_t from = 0;                       // kConnect, kConnected: the sending side's number
   std::shared_ptr<Inbox> inbox = nullptr;  // kConnect: where the answer goes
   Buffer message = {};
   std::shared_ptr<Transfer> transfer = nullptr;
@@ -71,10 +71,9 @@ Registry& registry() {
 class MemoryConnection final : public Connection,
                                public std::enable_shared_from_this<MemoryConnection> {
  public:
-  MemoryConnection(std::shared_ptr<Inbox> here, std::shared_ptr<Inbox> there,
-                   uint64_t number, Address peer)
-      : here_(std::move(here)), there_(std::move(there)), number_(number),
-        peer_(std::move(peer)) {
+  MemoryConnection(std::shared_ptr<Inbox> here, std::shared_ptr<Inbox> there, uint64_t number,
+                   Address peer)
+      : here_(std::move(here)), there_(std::move(there)), number_(number), peer_(std::move(peer)) {
     identity_.known = true;
     identity_.uid = getuid();
     identity_.gid = getgid();
@@ -88,9 +87,8 @@ class MemoryConnection final : public Connection,
   void send(Buffer message) override {
     VARVE_ASSERT(!message.empty() && message.size() <= kMessageBytesMax, "");
     if (closed_) return;
-    if (!there_->post({.kind = Event::Kind::kMessage,
-                       .connection = partner,
-                       .message = std::move(message)}))
+    if (!there_->post(
+            {.kind = Event::Kind::kMessage, .connection = partner, .message = std::move(message)}))
       end(true);
   }
 
@@ -116,8 +114,9 @@ class MemoryConnection final : public Connection,
     if (result) co_return std::move(*result);
     transfer->revoke();
     close();
-    co_return Error(Code::kTimedOut,
-                    peer_ + " did not take bulk data before the deadline; the connection was closed");
+    co_return Error(
+        Code::kTimedOut,
+        peer_ + " did not take bulk data before the deadline; the connection was closed");
   }
 
   void close() override { end(true); }
@@ -133,7 +132,9 @@ class MemoryConnection final : public Connection,
     }
     if (announce) here_->post({.kind = Event::Kind::kClosedHere, .connection = number_});
   }
-  Error lost() const { return Error(Code::kUnreachable, "the connection to " + peer_ + " is closed"); }
+  Error lost() const {
+    return Error(Code::kUnreachable, "the connection to " + peer_ + " is closed");
+  }
   // The other side got the data, or threw it away.
   void transferred(std::shared_ptr<Transfer> transfer) {
     there_->post({.kind = Event::Kind::kTransferred,
@@ -156,8 +157,10 @@ class MemoryConnection final : public Connection,
 
 class MemoryIncomingBulk final : public IncomingBulk {
  public:
-  MemoryIncomingBulk(std::shared_ptr<MemoryConnection> connection, std::shared_ptr<Transfer> transfer)
-      : connection_(std::move(connection)), transfer_(std::move(transfer)),
+  MemoryIncomingBulk(std::shared_ptr<MemoryConnection> connection,
+                     std::shared_ptr<Transfer> transfer)
+      : connection_(std::move(connection)),
+        transfer_(std::move(transfer)),
         size_(size_of(Gather(transfer_->pieces))) {}
   ~MemoryIncomingBulk() override {
     if (transfer_) connection_->transferred(std::move(transfer_));
@@ -193,7 +196,8 @@ class MemoryNetwork final : public Network {
   ~MemoryNetwork() override {
     {
       std::lock_guard lock(registry().mutex);
-      std::erase_if(registry().listeners, [&](const auto& entry) { return entry.second == inbox_; });
+      std::erase_if(registry().listeners,
+                    [&](const auto& entry) { return entry.second == inbox_; });
     }
     for (auto& [number, connection] : connections_) connection->end(false);
     std::vector<Event> undelivered;
@@ -226,7 +230,8 @@ class MemoryNetwork final : public Network {
     }
     if (!there) co_return nobody(to);
     const auto connection = make(there, to);
-    if (!there->post({.kind = Event::Kind::kConnect, .from = connection->number(), .inbox = inbox_}))
+    if (!there->post(
+            {.kind = Event::Kind::kConnect, .from = connection->number(), .inbox = inbox_}))
       connection->connected.set(false);
     const std::optional<bool> accepted = co_await connection->connected.wait_until(deadline);
     if (accepted && *accepted) co_return std::shared_ptr<Connection>(connection);
@@ -255,7 +260,8 @@ class MemoryNetwork final : public Network {
         std::unique_ptr<IncomingBulk> bulk;
         if (event.transfer)
           bulk = std::make_unique<MemoryIncomingBulk>(connection, std::move(event.transfer));
-        if (!connection->closed()) receiver_->on_message(*connection, event.message, std::move(bulk));
+        if (!connection->closed())
+          receiver_->on_message(*connection, event.message, std::move(bulk));
         recycle_buffer(std::move(event.message));
         break;
       }

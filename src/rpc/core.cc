@@ -112,7 +112,8 @@ void Core::run(RequestImpl* request) {
   if (request->peer().closed()) return recycle(request);
   if (held_bytes > kHeldBytesMax) {
     ++counters.requests_refused;
-    request->fail(Error(Code::kBusy, "the server has too many requests to work on; try again later"));
+    request->fail(
+        Error(Code::kBusy, "the server has too many requests to work on; try again later"));
     return recycle(request);
   }
   if (!handler) {

@@ -1,5 +1,5 @@
-// What a node's peers and requests share. It outlives the node as long as a coroutine of a call or a
-// handler is left; after close() they find everything closed.
+// What a node's peers and requests share. It outlives the node as long as a coroutine of a call or
+// a handler is left; after close() they find everything closed.
 #pragma once
 
 #include <array>

@@ -51,12 +51,18 @@ void append_frame(Buffer& message, FrameHeader header, ByteView body, Gather inl
 
 const char* describe(FrameStatus status) {
   switch (status) {
-    case FrameStatus::kGood: return "good";
-    case FrameStatus::kShort: return "a truncated frame";
-    case FrameStatus::kMagic: return "no frame of this protocol";
-    case FrameStatus::kVersion: return "another protocol version";
-    case FrameStatus::kFields: return "a frame whose fields contradict each other";
-    case FrameStatus::kChecksum: return "a frame whose checksum does not match";
+    case FrameStatus::kGood:
+      return "good";
+    case FrameStatus::kShort:
+      return "a truncated frame";
+    case FrameStatus::kMagic:
+      return "no frame of this protocol";
+    case FrameStatus::kVersion:
+      return "another protocol version";
+    case FrameStatus::kFields:
+      return "a frame whose fields contradict each other";
+    case FrameStatus::kChecksum:
+      return "a frame whose checksum does not match";
   }
   return "";
 }

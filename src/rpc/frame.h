@@ -42,16 +42,16 @@ static_assert(offsetof(FrameHeader, version) == 4 && offsetof(FrameHeader, opcod
 static_assert(offsetof(FrameHeader, id) == 16 && offsetof(FrameHeader, bulk_bytes) == 32);
 static_assert(offsetof(FrameHeader, crc) == 52);
 
-// Appends a frame. body_bytes, bulk_bytes (of inline bulk data), version and crc are filled in here;
-// `inline_bulk` is empty unless flags say kBulkInline.
+// Appends a frame. body_bytes, bulk_bytes (of inline bulk data), version and crc are filled in
+// here; `inline_bulk` is empty unless flags say kBulkInline.
 void append_frame(Buffer& message, FrameHeader header, ByteView body, Gather inline_bulk = {});
 
 enum class FrameStatus {
   kGood,
-  kShort,     // the message ends within it
-  kMagic,     // no frame
-  kVersion,   // another version: nothing but header.version is known
-  kFields,    // fields that do not fit together
+  kShort,    // the message ends within it
+  kMagic,    // no frame
+  kVersion,  // another version: nothing but header.version is known
+  kFields,   // fields that do not fit together
   kChecksum,
 };
 const char* describe(FrameStatus status);

@@ -46,7 +46,8 @@ class NodeImpl final : public Node, public network::Receiver {
     VARVE_CO_TRY(network::Network * network, network_of(to));
     const auto attempt = std::make_shared<Attempt>();
     attempts_[to] = attempt;
-    Result<std::shared_ptr<network::Connection>> connection = co_await network->connect(to, deadline);
+    Result<std::shared_ptr<network::Connection>> connection =
+        co_await network->connect(to, deadline);
     attempts_.erase(to);
     attempt->ended.notify_all();
     std::shared_ptr<PeerImpl> peer;
@@ -54,7 +55,8 @@ class NodeImpl final : public Node, public network::Receiver {
       peer = std::make_shared<PeerImpl>(core_, *connection, false);
       if ((*connection)->closed())
         attempt->error.emplace(Code::kUnreachable, "the connection to " + to + " was lost at once");
-      else admit(to, *connection, peer);
+      else
+        admit(to, *connection, peer);
     } else {
       attempt->error.emplace(connection.error());
     }

@@ -30,8 +30,10 @@ struct PeerImpl::Registration {
     const uint32_t slot = pending.id & ((1u << kSlotBits) - 1);
     peer.calls_[slot] = nullptr;
     peer.free_slots_.push_back(slot);
-    if (late && !peer.closed()) peer.mark_late(pending.id);
-    else peer.credits_.release();
+    if (late && !peer.closed())
+      peer.mark_late(pending.id);
+    else
+      peer.credits_.release();
   }
   PeerImpl& peer;
   PendingCall& pending;
@@ -40,7 +42,9 @@ struct PeerImpl::Registration {
 
 PeerImpl::PeerImpl(std::shared_ptr<Core> core, std::shared_ptr<network::Connection> connection,
                    bool accepted)
-    : core_(std::move(core)), connection_(std::move(connection)), accepted_(accepted),
+    : core_(std::move(core)),
+      connection_(std::move(connection)),
+      accepted_(accepted),
       credits_total_(std::min(core_->options.credits, kCreditsBeforeWelcome)),
       credits_(credits_total_) {
   late_timer_.peer = this;
@@ -104,7 +108,8 @@ Task<Result<Reply>> PeerImpl::call(const Call& call) {
     body = kept;
     const bool acquired = co_await credits_.acquire(1, call.deadline);
     if (closed()) co_return *why_;
-    if (!acquired) co_return timed_out(call.opcode, "earlier request ended, to make room for this one,");
+    if (!acquired)
+      co_return timed_out(call.opcode, "earlier request ended, to make room for this one,");
   }
   PendingCall pending;
   pending.into = call.into;
@@ -222,7 +227,8 @@ void PeerImpl::receive(ByteView message, std::unique_ptr<network::IncomingBulk> 
   while (!message.empty() && !closed()) {
     // Requests are looked at for long: in memory of our own, before anything is checked.
     const size_t kind_at = offsetof(FrameHeader, kind);
-    if (!held && (message.size() <= kind_at || static_cast<Kind>(message[kind_at]) == Kind::kRequest)) {
+    if (!held &&
+        (message.size() <= kind_at || static_cast<Kind>(message[kind_at]) == Kind::kRequest)) {
       held = core_->hold(message);
       message = held->bytes;
     }

@@ -23,7 +23,8 @@ struct PendingCall {
 
 class PeerImpl final : public Peer, public std::enable_shared_from_this<PeerImpl> {
  public:
-  PeerImpl(std::shared_ptr<Core> core, std::shared_ptr<network::Connection> connection, bool accepted);
+  PeerImpl(std::shared_ptr<Core> core, std::shared_ptr<network::Connection> connection,
+           bool accepted);
 
   const network::Address& address() const override { return connection_->peer(); }
   const network::PeerIdentity& identity() const { return connection_->identity(); }
@@ -40,9 +41,11 @@ class PeerImpl final : public Peer, public std::enable_shared_from_this<PeerImpl
   void send(const FrameHeader& header, ByteView body, Gather inline_bulk = {});
   void flush();
   // A frame with bulk data beside it.
-  Task<Result<void>> send_with_bulk(FrameHeader header, ByteView body, Gather bulk, Instant deadline);
+  Task<Result<void>> send_with_bulk(FrameHeader header, ByteView body, Gather bulk,
+                                    Instant deadline);
   bool sends_inline(uint64_t body_bytes, uint64_t bulk_bytes) const {
-    return bulk_bytes <= core_->options.inline_bytes_max && body_bytes + bulk_bytes <= kBodyBytesMax;
+    return bulk_bytes <= core_->options.inline_bytes_max &&
+           body_bytes + bulk_bytes <= kBodyBytesMax;
   }
   // Tells the other side our version and how many requests we take.
   void welcome();

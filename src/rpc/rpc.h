@@ -20,9 +20,9 @@ inline constexpr uint64_t kBodyBytesMax = 48 * kKiB;
 
 struct Call {
   Opcode opcode = 0;
-  ByteView body;      // copied before call() first suspends
-  Gather bulk = {};   // goes with the request: caller's memory until the call ends
-  Scatter into = {};  // where the reply's bulk goes: caller's memory until the call ends
+  ByteView body;              // copied before call() first suspends
+  Gather bulk = {};           // goes with the request: caller's memory until the call ends
+  Scatter into = {};          // where the reply's bulk goes: caller's memory until the call ends
   Instant deadline = kNever;  // kNever is refused by assertion: every wait has a deadline
 };
 
@@ -64,14 +64,14 @@ class Request {
   virtual void fail(const Error& error) = 0;
 };
 
-// Runs on the node's executor, as a spawned task; must reply or fail before it ends (the node answers
-// kMiscellaneous for one that did neither). The request lives until the task ends.
+// Runs on the node's executor, as a spawned task; must reply or fail before it ends (the node
+// answers kMiscellaneous for one that did neither). The request lives until the task ends.
 using Handler = std::function<Task<void>(Request&)>;
 
 class Node {
  public:
   struct Options {
-    uint32_t credits = 256;         // requests in flight per connection
+    uint32_t credits = 256;                 // requests in flight per connection
     uint64_t inline_bytes_max = 16 * kKiB;  // bulk up to this travels inside the message
     uint32_t requests_in_work_max = 4096;   // over all connections; further ones wait
   };
@@ -81,7 +81,7 @@ class Node {
     uint64_t bulk_messages_sent = 0;
     uint64_t messages_malformed = 0;  // each closed its connection
     uint64_t versions_refused = 0;
-    uint64_t replies_late = 0;  // came after their call had ended
+    uint64_t replies_late = 0;      // came after their call had ended
     uint64_t requests_expired = 0;  // reached their deadline before their turn came
     uint64_t requests_refused = 0;  // for lack of room (kBusy)
   };
@@ -89,13 +89,15 @@ class Node {
   virtual void handle(Opcode opcode, Handler handler) = 0;
   virtual Result<network::Address> listen(const network::Address& address) = 0;
   // Picks the network by the address's scheme. A connection that is open already is shared.
-  virtual Task<Result<std::shared_ptr<Peer>>> connect(const network::Address& address, Instant deadline) = 0;
+  virtual Task<Result<std::shared_ptr<Peer>>> connect(const network::Address& address,
+                                                      Instant deadline) = 0;
   // How many requests are being worked on.
   virtual uint64_t requests_in_work() const = 0;
   virtual const Counters& counters() const = 0;
 };
 
-std::unique_ptr<Node> make_node(Executor& executor, std::vector<std::unique_ptr<network::Network>> networks,
+std::unique_ptr<Node> make_node(Executor& executor,
+                                std::vector<std::unique_ptr<network::Network>> networks,
                                 const Node::Options& options);
 
 }  // namespace varve::rpc

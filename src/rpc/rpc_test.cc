@@ -213,7 +213,8 @@ TEST_P(Rpc, RequestsAndRepliesOfOneStepLeaveTogether) {
   connect();
   int good = 0;
   world_->run(call_many(*peer_, kEcho, 1, soon(), good));  // welcomes are out
-  const uint64_t client = client_->counters().messages_sent, server = server_->counters().messages_sent;
+  const uint64_t client = client_->counters().messages_sent,
+                 server = server_->counters().messages_sent;
   world_->run(call_many(*peer_, kEcho, 16, soon(), good));
   EXPECT_EQ(good, 17);
   EXPECT_EQ(client_->counters().messages_sent - client, 1u);
@@ -229,10 +230,12 @@ TEST_P(Rpc, ALostConnectionEndsEveryCall) {
   world_->run(call_for(*peer_, kEcho, "", soon(), results[2]));  // the others have arrived
   const Instant begin = world_->executor().now();
   server_.reset();
-  world_->run_until([&] { return results[0].code() != Code::kUnknown && results[1].code() != Code::kUnknown; });
+  world_->run_until(
+      [&] { return results[0].code() != Code::kUnknown && results[1].code() != Code::kUnknown; });
   EXPECT_LT(world_->executor().now() - begin, 5s);
   EXPECT_EQ(results[0].code(), Code::kUnreachable);
-  EXPECT_NE(results[0].error().text().find(address_), std::string::npos) << results[0].error().text();
+  EXPECT_NE(results[0].error().text().find(address_), std::string::npos)
+      << results[0].error().text();
   EXPECT_TRUE(peer_->closed());
   world_->run(call_for(*peer_, kEcho, "", soon(), results[1]));
   EXPECT_EQ(results[1].code(), Code::kUnreachable);
@@ -263,7 +266,8 @@ TEST_P(Rpc, NobodyListening) {
   client_ = world_->make_node({});
   Error error(Code::kUnknown);
   world_->run(connect_fails(*client_, address_, soon(2s), error));
-  EXPECT_TRUE(error.code() == Code::kUnreachable || error.code() == Code::kTimedOut) << error.describe();
+  EXPECT_TRUE(error.code() == Code::kUnreachable || error.code() == Code::kTimedOut)
+      << error.describe();
   EXPECT_NE(error.text().find(address_), std::string::npos) << error.describe();
   world_->run(connect_fails(*client_, "pigeon://roof", soon(), error));
   EXPECT_EQ(error.code(), Code::kInvalid);
@@ -286,7 +290,8 @@ TEST_P(Rpc, AReplyLongerThanTheRoomIsRefused) {
     const ByteView from(bulk);
     Buffer into(bytes - 1);
     const MutableByteView to(into);
-    Call call{.opcode = kEcho, .bulk = Gather(&from, 1), .into = Scatter(&to, 1), .deadline = soon()};
+    Call call{
+        .opcode = kEcho, .bulk = Gather(&from, 1), .into = Scatter(&to, 1), .deadline = soon()};
     Result<Reply> result = Code::kUnknown;
     auto body = [](Peer& peer, const Call& call, Result<Reply>& result) -> Task<void> {
       result = co_await peer.call(call);
@@ -310,7 +315,8 @@ TEST_P(Rpc, ManyCallsOfAllSizesAtOnce) {
   for (int i = 0; i < 300; ++i) {
     ++left;
     world_->executor().spawn(one(*this, *peer_, soon(20s), random.below(2000),
-                                 random.one_in(4) ? random.below(200'000) : random.below(5000), left));
+                                 random.one_in(4) ? random.below(200'000) : random.below(5000),
+                                 left));
   }
   world_->run_until([&] { return left == 0; });
   EXPECT_EQ(left, 0);

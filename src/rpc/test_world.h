@@ -1,4 +1,5 @@
-// Where the tests of rpc/ run: an executor with nodes on one kind of network, in real or virtual time.
+// Where the tests of rpc/ run: an executor with nodes on one kind of network, in real or virtual
+// time.
 #pragma once
 
 #include <time.h>
@@ -33,7 +34,7 @@ class World {
   }
 };
 
-inline constexpr const char* kWorlds[] = {"memory"};
+inline constexpr const char* kWorlds[] = {"memory", "tcp"};
 std::unique_ptr<World> make_world(const std::string& network);
 
 inline uint64_t thread_cpu_ns() {

@@ -8,7 +8,8 @@ class RealWorld final : public World {
   explicit RealWorld(std::string kind) : kind_(std::move(kind)) {}
   Executor& executor() override { return executor_; }
   std::unique_ptr<network::Network> make_network() override {
-    auto network = kind_ == "memory" ? network::make_memory(executor_) : network::make_ucx(executor_);
+    auto network =
+        kind_ == "memory" ? network::make_memory(executor_) : network::make_ucx(executor_);
     VARVE_ASSERT(network.ok(), "a network for the test");
     return std::move(*network);
   }
