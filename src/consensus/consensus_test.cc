@@ -18,7 +18,7 @@ class FakeVolume final : public block::Volume {
   Task<Result<void>> close() override { co_return Result<void>(); }
   bool ready_for(uint64_t) override { return true; }
   Task<Result<void>> wait_ready(uint64_t) override { co_return Result<void>(); }
-  void begin() override { before_ = live_; }
+  void begin(bool) override { before_ = live_; }
   Result<block::HeapOffset> allocate(uint32_t bytes) override {
     if (allocations_left == 0) return Error(Code::kNoSpace, "full");
     --allocations_left;

@@ -80,12 +80,16 @@ Executor::Executor(Clock& clock, uint64_t seed, Options options)
       options_(options),
       roots_(std::make_unique<IntrusiveList<RootPromise>>()) {}
 
-Executor::~Executor() {
+Executor::~Executor() { abandon(); }
+
+void Executor::abandon() {
   CurrentScope scope(this);
   ready_.clear();
   while (!roots_->empty())
     std::coroutine_handle<RootPromise>::from_promise(roots_->front()).destroy();
   for (Timer* timer : timers_) timer->executor_ = nullptr;
+  timers_.clear();
+  ready_.clear();
   for (Mail* mail = mail_.exchange(nullptr); mail;) {
     Mail* next = mail->next;
     delete mail;

@@ -61,7 +61,7 @@ class Executor {
 
   Executor(Clock& clock, uint64_t seed, Options options);
   Executor(Clock& clock, uint64_t seed) : Executor(clock, seed, Options()) {}
-  // Destroys every coroutine that was spawned here and has not ended, then undelivered mail.
+  // As abandon().
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -72,6 +72,11 @@ class Executor {
   Clock& clock() { return clock_; }
   Instant now() const { return clock_.now(); }
   Random& random() { return random_; }
+
+  // Destroys every coroutine that was spawned here and has not ended, disarms every timer and drops
+  // undelivered mail: as the end of the process would. For what is shut down or crashes before its
+  // executor goes. Not from within a step.
+  void abandon();
 
   // Starts a task that nobody awaits. On this executor's thread only.
   void spawn(Task<void> task);

@@ -223,5 +223,29 @@ TEST(WhenAll, GathersInOrder) {
   EXPECT_EQ(executor.block_on(work()), 12);
 }
 
+TEST(Executor, AbandonEndsEverythingAndIsUsableAgain) {
+  struct Guard {
+    int& count;
+    ~Guard() { ++count; }
+  };
+  int ended = 0, ran = 0;
+  Executor executor(machine_clock(), 1);
+  auto sleeper = [](Executor& executor, int& ended) -> Task<void> {
+    Guard guard{ended};
+    co_await executor.sleep_for(1h);
+  };
+  executor.spawn(sleeper(executor, ended));
+  executor.spawn(sleeper(executor, ended));
+  executor.submit([&] { ++ran; });
+  executor.abandon();
+  EXPECT_EQ(ended, 2);
+  EXPECT_EQ(executor.next_timer(), kNever);
+  EXPECT_FALSE(executor.has_work());
+  executor.step();
+  EXPECT_EQ(ran, 0);
+  auto answer = []() -> Task<int> { co_return 7; };
+  EXPECT_EQ(executor.block_on(answer()), 7);
+}
+
 }  // namespace
 }  // namespace varve
