@@ -1,0 +1,89 @@
+#include "store/store_impl.h"
+
+namespace varve::store {
+
+Result<bool> StoreImpl::query_array(const AkeyRecord& akey, const ReadPoint& point, QueryFlags flags,
+                                    QueryResult& result) const {
+  if (static_cast<ValueKind>(akey.kind) != ValueKind::kArray)
+    return Error(Code::kBadType, "the akey holds a single value, which has no ranges");
+  result.record_size = akey.record_size;
+  const ArrayView view(heap_, *heap_.at<ArrayRecord>(akey.value), akey.record_size, point);
+  Piece piece;
+  if (!(flags.max_recx ? view.highest(piece) : view.lowest(piece))) return false;
+  result.recx_index = piece.begin;
+  result.recx_count = piece.end - piece.begin;
+  return true;
+}
+
+// The akey asked for, and its range if that is wanted. False: nothing there fits.
+Result<bool> StoreImpl::query_dkey(const DkeyRecord& dkey, KeyKinds kinds, ReadPoint point,
+                                   ByteView akey, QueryFlags flags, QueryResult& result) const {
+  const bool want_range = flags.max_recx || flags.min_recx;
+  point = below(point, dkey.punches);
+  if (!flags.max_akey && !flags.min_akey) {
+    if (!want_range) return dkey_visible(dkey, point);
+    const AkeyRecord* record = find_akey(dkey, kinds.akey, akey);
+    if (!record) return false;
+    result.akey.assign(akey.begin(), akey.end());
+    return query_array(*record, point, flags, result);
+  }
+  TreeCursor cursor(heap_, {Keyed::kAkey, kinds.akey}, dkey.akeys);
+  for (flags.max_akey ? cursor.last() : cursor.first(); cursor.valid();
+       flags.max_akey ? cursor.previous() : cursor.next()) {
+    const auto* record = heap_.at<AkeyRecord>(cursor.record());
+    if (!akey_visible(*record, point)) continue;
+    KeyScratch scratch;
+    const ByteView key = record_key(heap_, Keyed::kAkey, cursor.record(), scratch);
+    result.akey.assign(key.begin(), key.end());
+    if (!want_range) return true;
+    VARVE_TRY(const bool found, query_array(*record, point, flags, result));
+    if (found) return true;
+  }
+  return false;
+}
+
+// What is asked for narrows from dkey over akey to range. The edge dkey is the outermost under which the
+// rest is found.
+Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey,
+                                     ByteView akey, QueryFlags flags) {
+  VARVE_CHECK(check_readable(container, epoch.value));
+  VARVE_TRY(const KeyKinds kinds, key_kinds(oid));
+  const bool want_dkey = flags.max_dkey || flags.min_dkey;
+  const bool want_akey = flags.max_akey || flags.min_akey;
+  const bool want_range = flags.max_recx || flags.min_recx;
+  if ((flags.max_dkey && flags.min_dkey) || (flags.max_akey && flags.min_akey) ||
+      (flags.max_recx && flags.min_recx))
+    return Error(Code::kInvalid, "a query for both the lowest and the highest: ask twice");
+  if ((want_dkey && kinds.dkey == KeyKind::kHashed) || (want_akey && kinds.akey == KeyKind::kHashed))
+    return Error(Code::kInvalid, "hashed keys have no lowest or highest");
+  if (want_range && !want_akey) VARVE_CHECK(check_key(kinds.akey, akey, "akey"));
+  QueryResult result;
+  const ObjectRecord* object = find_object(container, oid);
+  if (!object) return Error(Code::kNonexistent);
+  result.max_epoch = Epoch{object->newest_epoch};
+  if (!want_dkey && !want_akey && !want_range) return result;
+  const ReadPoint point = below({epoch.value, {}}, object->punches);
+  if (!want_dkey) {
+    VARVE_CHECK(check_key(kinds.dkey, dkey, "dkey"));
+    const auto* record = find_dkey(*object, kinds.dkey, key_prefix(kinds.dkey, dkey), dkey);
+    if (!record) return Error(Code::kNonexistent);
+    result.dkey.assign(dkey.begin(), dkey.end());
+    VARVE_TRY(const bool found, query_dkey(*record, kinds, point, akey, flags, result));
+    if (!found) return Error(Code::kNonexistent);
+    return result;
+  }
+  TreeCursor cursor(heap_, {Keyed::kDkey, kinds.dkey}, object->dkeys);
+  for (flags.max_dkey ? cursor.last() : cursor.first(); cursor.valid();
+       flags.max_dkey ? cursor.previous() : cursor.next()) {
+    VARVE_TRY(const bool found, query_dkey(*heap_.at<DkeyRecord>(cursor.record()), kinds, point,
+                                           akey, flags, result));
+    if (!found) continue;
+    KeyScratch scratch;
+    const ByteView key = record_key(heap_, Keyed::kDkey, cursor.record(), scratch);
+    result.dkey.assign(key.begin(), key.end());
+    return result;
+  }
+  return Error(Code::kNonexistent);
+}
+
+}  // namespace varve::store

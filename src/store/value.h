@@ -1,0 +1,49 @@
+// Versions of single values and punches, newest first, and what of them is visible.
+#pragma once
+
+#include "store/tree.h"
+
+namespace varve::store {
+
+// From where something is looked at: versions above `floor` (the newest punch over them) and not
+// above `epoch`.
+struct ReadPoint {
+  uint64_t epoch = ~0ULL;
+  Stamp floor;
+  bool sees(Stamp stamp) const { return stamp.epoch <= epoch && stamp > floor; }
+};
+
+// The newest punch of a chain at or below `epoch`; zero if none.
+Stamp newest_punch(const Heap& heap, Ref punches, uint64_t epoch);
+// False: heap full.
+[[nodiscard]] bool add_punch(Heap& heap, Ref* punches, Stamp stamp);
+
+// What a version takes in the heap, its bytes included.
+uint32_t version_bytes(const Data& data);
+uint32_t version_bytes(const VersionRecord& version);
+// Writes a version at a place of version_bytes(data) that the transaction has allocated.
+void build_version(VersionRecord* version, const Data& data, Stamp stamp, uint8_t flags);
+void publish_version(Heap& heap, const Data& data);
+// Links a version into a chain by its stamp, in front of equals.
+void link_version(Heap& heap, Ref* head, Ref version);
+// Allocates, builds, publishes and links. `data.length` 0: a punch. False: heap full.
+[[nodiscard]] bool add_version(Heap& heap, Ref* head, const Data& data, Stamp stamp);
+// Gives back what a version holds, and itself if it is an allocation of its own.
+void free_version(Heap& heap, Ref version);
+
+// The newest version that the read point sees; null if there is none, or it is a punch.
+const VersionRecord* visible_version(const Heap& heap, Ref head, const ReadPoint& point);
+FoundPiece found_value(const VersionRecord& version);
+
+// Places on the device, packed.
+inline uint64_t pack_place(block::Extent extent) {
+  return extent.offset / device::kBlockBytes |
+         (extent.length / device::kBlockBytes) << kPlaceBits;
+}
+inline block::Extent unpack_place(uint64_t place) {
+  return {(place & ((uint64_t{1} << kPlaceBits) - 1)) * device::kBlockBytes,
+          (place >> kPlaceBits) * device::kBlockBytes};
+}
+inline uint64_t checksum_count(uint64_t length) { return (length + kChunkBytes - 1) / kChunkBytes; }
+
+}  // namespace varve::store
