@@ -1,5 +1,6 @@
 // Error codes. The values are DAOS's own (DER_*, positive here), so that the C API returns
 // -static_cast<int>(code) without a table. A code is listed only if some caller can act on it.
+// 503000 + errno: what only file systems answer; these stay inside posix/, whose API returns errno.
 #pragma once
 
 namespace varve {
@@ -56,6 +57,11 @@ namespace varve {
   X(kNotSupported, 2037, "DER_NOTSUPPORTED", "not supported here")                           \
   X(kNoService, 2039, "DER_NO_SERVICE", "the service is not running")                        \
   X(kContainerNonexistent, 2050, "DER_CONT_NONEXIST", "the container does not exist")        \
+  X(kNameTooLong, 503036, "ENAMETOOLONG", "the name is too long")                            \
+  X(kIsDirectory, 503021, "EISDIR", "it is a directory")                                     \
+  X(kNotEmpty, 503039, "ENOTEMPTY", "the directory is not empty")                            \
+  X(kLinkLoop, 503040, "ELOOP", "too many symbolic links")                                   \
+  X(kNoAttribute, 503061, "ENODATA", "there is no such attribute")                           \
   X(kUnknown, 501000, "DER_UNKNOWN", "unknown error")
 
 enum class Code : int {
