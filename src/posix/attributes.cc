@@ -28,14 +28,17 @@ Task<Result<Status>> FileSystem::status_of(Session& session, Inode inode) {
     status.size = found.size;
     epoch = found.epoch;
   }
-  status.mtime_ns = epoch.value > inode.mtime_epoch ? static_cast<int64_t>(epoch.value) : inode.mtime_ns;
+  status.mtime_ns =
+      epoch.value > inode.mtime_epoch ? static_cast<int64_t>(epoch.value) : inode.mtime_ns;
   status.atime_ns = inode.atime_ns ? inode.atime_ns : status.mtime_ns;
-  status.ctime_ns = epoch.value > inode.mtime_epoch ? std::max(inode.ctime_ns, status.mtime_ns) : inode.ctime_ns;
+  status.ctime_ns =
+      epoch.value > inode.mtime_epoch ? std::max(inode.ctime_ns, status.mtime_ns) : inode.ctime_ns;
   status.inode = std::move(inode);
   co_return status;
 }
 
-Task<Result<Status>> FileSystem::status(Session& session, const Directory& parent, std::string_view name) {
+Task<Result<Status>> FileSystem::status(Session& session, const Directory& parent,
+                                        std::string_view name) {
   VARVE_CO_TRY(Inode inode, co_await entry(session, parent, name));
   co_return co_await status_of(session, std::move(inode));
 }
@@ -46,19 +49,22 @@ Task<Result<Status>> FileSystem::status(Session& session, const Node& node) {
   co_return co_await status_of(session, std::move(inode));
 }
 
-Task<Result<Status>> FileSystem::set_attributes(Session& session, const Node& node, AttributeChange change) {
+Task<Result<Status>> FileSystem::set_attributes(Session& session, const Node& node,
+                                                AttributeChange change) {
   VARVE_CO_CHECK(require_writable());
   VARVE_CO_TRY(Inode inode, co_await entry(session, *node.parent, node.name));
   if (!(inode.oid == node.inode.oid)) co_return no_such_entry(node.name);
   const auto now_ns = static_cast<int64_t>(session.executor().clock().wall_ns());
   if (change.size) {
-    if (!inode.is_file()) co_return Error(Code::kInvalid, "'" + node.name + "' is not a file: it has no size to set");
+    if (!inode.is_file())
+      co_return Error(Code::kInvalid, "'" + node.name + "' is not a file: it has no size to set");
     VARVE_CO_CHECK(co_await set_size(session, const_cast<Node&>(node), *change.size));
     inode.written = true;
   }
   const ModeRecord mode{change.permissions.value_or(0) & 07777, 0, now_ns};
   const OwnerRecord owner{change.uid.value_or(inode.uid), change.gid.value_or(inode.gid), now_ns};
-  TimesRecord times{inode.mtime_ns, change.atime_ns.value_or(inode.atime_ns), now_ns, inode.mtime_epoch};
+  TimesRecord times{inode.mtime_ns, change.atime_ns.value_or(inode.atime_ns), now_ns,
+                    inode.mtime_epoch};
   if (change.mtime_ns) {
     times.mtime_ns = *change.mtime_ns;
     // Everything stored up to now is older than this explicit time; any later write is newer.
@@ -73,8 +79,8 @@ Task<Result<Status>> FileSystem::set_attributes(Session& session, const Node& no
   if (change.uid || change.gid) descriptors.push_back(single_value(kOwnerKey, values[1]));
   if (change.mtime_ns || change.atime_ns) descriptors.push_back(single_value(kTimesKey, values[2]));
   if (!descriptors.empty()) {
-    Result<Epoch> stored =
-        co_await session.update(node.parent->object, as_bytes(node.name), store::kCondDkeyUpdate, descriptors);
+    Result<Epoch> stored = co_await session.update(node.parent->object, as_bytes(node.name),
+                                                   store::kCondDkeyUpdate, descriptors);
     if (stored.code() == Code::kNonexistent) co_return no_such_entry(node.name);
     if (!stored) co_return std::move(stored.error());
     inode.ctime_ns = std::max(inode.ctime_ns, now_ns);
@@ -88,15 +94,18 @@ Task<Result<Status>> FileSystem::set_attributes(Session& session, const Node& no
   co_return co_await status_of(session, std::move(inode));
 }
 
-Task<Result<void>> FileSystem::set_children_defaults(Session& session, const Node& node, uint32_t object_class,
-                                                     uint64_t chunk_bytes) {
+Task<Result<void>> FileSystem::set_children_defaults(Session& session, const Node& node,
+                                                     uint32_t object_class, uint64_t chunk_bytes) {
   VARVE_CO_CHECK(require_writable());
   if (!node.inode.is_directory())
-    co_return Error(Code::kNotDirectory, "'" + node.name + "' is not a directory: only these have defaults");
+    co_return Error(Code::kNotDirectory,
+                    "'" + node.name + "' is not a directory: only these have defaults");
   if (object_class) VARVE_CO_CHECK(placement::class_by_id(object_class));
-  if (chunk_bytes > kChunkBytesMax) co_return Error(Code::kInvalid, "the chunk size is above 1 GiB");
+  if (chunk_bytes > kChunkBytesMax)
+    co_return Error(Code::kInvalid, "the chunk size is above 1 GiB");
   VARVE_CO_TRY(const Inode inode, co_await entry(session, *node.parent, node.name));
-  ChildrenRecord record{chunk_bytes ? chunk_bytes : inode.chunk_bytes, object_class ? object_class : inode.file_class,
+  ChildrenRecord record{chunk_bytes ? chunk_bytes : inode.chunk_bytes,
+                        object_class ? object_class : inode.file_class,
                         object_class ? object_class : inode.directory_class};
   co_return co_await update_record(session, node, kChildrenKey, bytes_of(record));
 }

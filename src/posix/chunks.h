@@ -8,8 +8,8 @@
 
 namespace varve::posix {
 
-// One chunk's part of a read or write: ranges within the chunk and the memory for them, in the same order.
-// View: ByteView (writes) or MutableByteView (reads).
+// One chunk's part of a read or write: ranges within the chunk and the memory for them, in the same
+// order. View: ByteView (writes) or MutableByteView (reads).
 template <class View>
 struct ChunkPart {
   uint64_t chunk = 0;
@@ -22,8 +22,8 @@ Result<uint64_t> check_ranges(std::span<const FileRange> ranges, uint64_t memory
 
 // In order; neighbouring parts of one chunk are merged.
 template <class View>
-std::vector<ChunkPart<View>> split_by_chunk(std::span<const FileRange> ranges, std::span<const View> memory,
-                                            uint64_t chunk_bytes) {
+std::vector<ChunkPart<View>> split_by_chunk(std::span<const FileRange> ranges,
+                                            std::span<const View> memory, uint64_t chunk_bytes) {
   std::vector<ChunkPart<View>> parts;
   size_t piece = 0, used = 0;  // of memory
   for (const FileRange& range : ranges) {

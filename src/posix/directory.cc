@@ -18,7 +18,8 @@ struct StatusJob {
   bool gone = false;
 };
 Task<Result<void>> look_up(StatusJob& job) {
-  Result<Status> status = co_await job.file_system->status(*job.session, *job.directory, job.entry->name);
+  Result<Status> status =
+      co_await job.file_system->status(*job.session, *job.directory, job.entry->name);
   if (status.code() == Code::kNonexistent) {
     job.gone = true;
     co_return Result<void>();
@@ -35,15 +36,17 @@ struct RemovalJob {
   std::string name;
 };
 Task<Result<void>> remove_one(RemovalJob& job) {
-  Result<ObjectId> removed = co_await job.file_system->remove(*job.session, job.directory, job.name, true);
+  Result<ObjectId> removed =
+      co_await job.file_system->remove(*job.session, job.directory, job.name, true);
   if (!removed && removed.code() != Code::kNonexistent) co_return std::move(removed.error());
   co_return Result<void>();
 }
 
 }  // namespace
 
-Task<Result<void>> FileSystem::make_directory(Session& session, const Directory& parent, std::string_view name,
-                                              uint32_t permissions, uint32_t object_class) {
+Task<Result<void>> FileSystem::make_directory(Session& session, const Directory& parent,
+                                              std::string_view name, uint32_t permissions,
+                                              uint32_t object_class) {
   VARVE_CO_CHECK(check_name(name));
   VARVE_CO_CHECK(require_writable());
   OpenOptions options;
@@ -62,15 +65,18 @@ Task<Result<std::vector<ListedName>>> FileSystem::list(Session& session, const D
   names.reserve(entries.size());
   for (const object::ListedEntry& entry : entries) {
     if (entry.key.empty() || entry.key.size() > kNameBytesMax)
-      co_return Error(Code::kBadFormat, "a directory holds a name of " + std::to_string(entry.key.size()) +
+      co_return Error(Code::kBadFormat, "a directory holds a name of " +
+                                            std::to_string(entry.key.size()) +
                                             " bytes: the container is damaged");
     names.emplace_back().name = as_text(entry.key);
   }
   co_return names;
 }
 
-Task<Result<std::vector<ListedName>>> FileSystem::list_with_status(Session& session, const Directory& directory,
-                                                                   Session::Anchor& anchor, uint32_t limit) {
+Task<Result<std::vector<ListedName>>> FileSystem::list_with_status(Session& session,
+                                                                   const Directory& directory,
+                                                                   Session::Anchor& anchor,
+                                                                   uint32_t limit) {
   VARVE_CO_TRY(std::vector<ListedName> names, co_await list(session, directory, anchor, limit));
   std::vector<StatusJob> jobs;
   jobs.reserve(names.size());
@@ -83,24 +89,28 @@ Task<Result<std::vector<ListedName>>> FileSystem::list_with_status(Session& sess
   co_return there;
 }
 
-Task<Result<ObjectId>> FileSystem::remove(Session& session, DirectoryPtr parent, std::string_view name, bool force,
-                                          uint32_t only_type) {
+Task<Result<ObjectId>> FileSystem::remove(Session& session, DirectoryPtr parent,
+                                          std::string_view name, bool force, uint32_t only_type) {
   VARVE_CO_CHECK(check_name(name));
   VARVE_CO_CHECK(require_writable());
   VARVE_CO_TRY(const Inode inode, co_await entry(session, *parent, name));
   if (only_type != 0 && (inode.mode & S_IFMT) != only_type) {
-    if (inode.is_directory()) co_return Error(Code::kIsDirectory, "'" + std::string(name) + "' is a directory");
-    co_return Error(Code::kNotDirectory, "'" + std::string(name) + "' is not of the type to be removed");
+    if (inode.is_directory())
+      co_return Error(Code::kIsDirectory, "'" + std::string(name) + "' is a directory");
+    co_return Error(Code::kNotDirectory,
+                    "'" + std::string(name) + "' is not of the type to be removed");
   }
   if (inode.is_directory()) {
     VARVE_CO_TRY(DirectoryPtr directory, directory_at(session, parent, name, inode));
     if (force) VARVE_CO_CHECK(co_await remove_children(session, directory));
     Session::Anchor anchor;
     VARVE_CO_TRY(const std::vector<ListedName> left, co_await list(session, *directory, anchor, 1));
-    if (!left.empty()) co_return Error(Code::kNotEmpty, "the directory '" + std::string(name) + "' is not empty");
+    if (!left.empty())
+      co_return Error(Code::kNotEmpty, "the directory '" + std::string(name) + "' is not empty");
   }
   const ByteView dkey = as_bytes(name);
-  Result<void> punched = co_await session.punch(parent->object, std::span<const ByteView>(&dkey, 1), {}, store::kCondPunch);
+  Result<void> punched = co_await session.punch(parent->object, std::span<const ByteView>(&dkey, 1),
+                                                {}, store::kCondPunch);
   if (punched.code() == Code::kNonexistent) co_return no_such_entry(name);
   if (!punched) co_return std::move(punched.error());
   VARVE_CO_CHECK(co_await remove_object(session, inode));
@@ -119,10 +129,12 @@ Task<Result<void>> FileSystem::remove_object(Session& session, const Inode& inod
 Task<Result<void>> FileSystem::remove_children(Session& session, DirectoryPtr directory) {
   Session::Anchor anchor;
   while (!anchor.end) {
-    VARVE_CO_TRY(std::vector<ListedName> names, co_await list(session, *directory, anchor, kPageEntries));
+    VARVE_CO_TRY(std::vector<ListedName> names,
+                 co_await list(session, *directory, anchor, kPageEntries));
     std::vector<RemovalJob> jobs;
     jobs.reserve(names.size());
-    for (ListedName& name : names) jobs.push_back({this, &session, directory, std::move(name.name)});
+    for (ListedName& name : names)
+      jobs.push_back({this, &session, directory, std::move(name.name)});
     VARVE_CO_CHECK(co_await for_each_limited(jobs, kEntriesAtOnce, remove_one));
   }
   co_return Result<void>();

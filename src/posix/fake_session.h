@@ -1,5 +1,6 @@
-// For tests: a client::Session that keeps objects in maps of this process. Only the object calls and the
-// numbering of objects are there. Every call suspends once, so that concurrent calls interleave.
+// For tests: a client::Session that keeps objects in maps of this process. Only the object calls
+// and the numbering of objects are there. Every call suspends once, so that concurrent calls
+// interleave.
 #pragma once
 
 #include <map>
@@ -36,27 +37,72 @@ class FakeSession final : public client::Session {
   const client::Options& options() const override { return options_; }
 
   Task<Result<pool::SystemInfo>> query_system() override { co_return Code::kNotImplemented; }
-  Task<Result<pool::PoolInfo>> create_pool(pool::CreatePool) override { co_return Code::kNotImplemented; }
-  Task<Result<void>> destroy_pool(std::string, bool, bool) override { co_return Code::kNotImplemented; }
-  Task<Result<std::vector<pool::PoolInfo>>> list_pools() override { co_return Code::kNotImplemented; }
-  Task<Result<pool::QueryPoolReply>> query_pool(std::string) override { co_return Code::kNotImplemented; }
-  Task<Result<client::Pool>> connect_pool(std::string, uint32_t) override { co_return Code::kNotImplemented; }
+  Task<Result<pool::PoolInfo>> create_pool(pool::CreatePool) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<void>> destroy_pool(std::string, bool, bool) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<std::vector<pool::PoolInfo>>> list_pools() override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<pool::QueryPoolReply>> query_pool(std::string) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<client::Pool>> connect_pool(std::string, uint32_t) override {
+    co_return Code::kNotImplemented;
+  }
   Task<Result<void>> disconnect_pool(client::Pool) override { co_return Code::kNotImplemented; }
-  Task<Result<std::vector<pool::Property>>> pool_properties(std::string) override { co_return Code::kNotImplemented; }
-  Task<Result<void>> set_pool_properties(std::string, std::vector<pool::Property>) override { co_return Code::kNotImplemented; }
-  Task<Result<std::vector<pool::Attribute>>> pool_attributes(client::Pool, pool::AttributeVerb, std::vector<pool::Attribute>) override { co_return Code::kNotImplemented; }
-  Task<Result<container::ContainerInfo>> create_container(client::Pool, container::CreateContainer) override { co_return Code::kNotImplemented; }
-  Task<Result<void>> destroy_container(client::Pool, std::string, bool) override { co_return Code::kNotImplemented; }
-  Task<Result<std::vector<container::ContainerInfo>>> list_containers(client::Pool) override { co_return Code::kNotImplemented; }
-  Task<Result<container::ContainerInfo>> query_container(client::Pool, std::string) override { co_return Code::kNotImplemented; }
-  Task<Result<client::Container>> open_container(client::Pool, std::string, uint32_t) override { co_return Code::kNotImplemented; }
-  Task<Result<void>> close_container(client::Container) override { co_return Code::kNotImplemented; }
-  Task<Result<void>> set_container_properties(client::Pool, std::string, std::vector<pool::Property>) override { co_return Code::kNotImplemented; }
-  Task<Result<std::vector<pool::Attribute>>> container_attributes(client::Container, pool::AttributeVerb, std::vector<pool::Attribute>) override { co_return Code::kNotImplemented; }
-  Task<Result<Epoch>> create_snapshot(client::Container, std::string) override { co_return Code::kNotImplemented; }
-  Task<Result<void>> destroy_snapshot(client::Container, Epoch) override { co_return Code::kNotImplemented; }
-  Task<Result<std::vector<container::Snapshot>>> list_snapshots(client::Container) override { co_return Code::kNotImplemented; }
-  Task<Result<std::vector<ObjectId>>> list_objects(client::Container, Epoch, Anchor&, uint32_t) override { co_return Code::kNotImplemented; }
+  Task<Result<std::vector<pool::Property>>> pool_properties(std::string) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<void>> set_pool_properties(std::string, std::vector<pool::Property>) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<std::vector<pool::Attribute>>> pool_attributes(
+      client::Pool, pool::AttributeVerb, std::vector<pool::Attribute>) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<container::ContainerInfo>> create_container(client::Pool,
+                                                          container::CreateContainer) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<void>> destroy_container(client::Pool, std::string, bool) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<std::vector<container::ContainerInfo>>> list_containers(client::Pool) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<container::ContainerInfo>> query_container(client::Pool, std::string) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<client::Container>> open_container(client::Pool, std::string, uint32_t) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<void>> close_container(client::Container) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<void>> set_container_properties(client::Pool, std::string,
+                                              std::vector<pool::Property>) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<std::vector<pool::Attribute>>> container_attributes(
+      client::Container, pool::AttributeVerb, std::vector<pool::Attribute>) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<Epoch>> create_snapshot(client::Container, std::string) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<void>> destroy_snapshot(client::Container, Epoch) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<std::vector<container::Snapshot>>> list_snapshots(client::Container) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<std::vector<ObjectId>>> list_objects(client::Container, Epoch, Anchor&,
+                                                   uint32_t) override {
+    co_return Code::kNotImplemented;
+  }
 
   Task<Result<uint64_t>> allocate_object_ids(client::Container container, uint64_t count) override;
   Result<client::Object> open_object(client::Container container, ObjectId oid) override;
@@ -66,10 +112,18 @@ class FakeSession final : public client::Session {
                            std::span<client::IoDescriptor> descriptors) override;
   Task<Result<void>> punch(const client::Object& object, std::span<const ByteView> dkeys,
                            std::span<const ByteView> akeys, uint64_t conditions) override;
-  Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const client::Object& object, Anchor& anchor, uint32_t limit) override;
-  Task<Result<std::vector<object::ListedEntry>>> list_akeys(const client::Object& object, ByteView dkey, Anchor& anchor, uint32_t limit) override;
-  Task<Result<std::vector<object::ListedEntry>>> list_ranges(const client::Object&, ByteView, ByteView, Anchor&, uint32_t) override { co_return Code::kNotImplemented; }
-  Task<Result<object::QueryReply>> query(const client::Object& object, ByteView dkey, ByteView akey, uint8_t flags) override;
+  Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const client::Object& object,
+                                                            Anchor& anchor,
+                                                            uint32_t limit) override;
+  Task<Result<std::vector<object::ListedEntry>>> list_akeys(const client::Object& object,
+                                                            ByteView dkey, Anchor& anchor,
+                                                            uint32_t limit) override;
+  Task<Result<std::vector<object::ListedEntry>>> list_ranges(const client::Object&, ByteView,
+                                                             ByteView, Anchor&, uint32_t) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<object::QueryReply>> query(const client::Object& object, ByteView dkey, ByteView akey,
+                                         uint8_t flags) override;
 
  private:
   FakeObjects::Akeys* find(const client::Object& object, ByteView dkey);

@@ -20,7 +20,8 @@ namespace {
 std::string key_text(ByteView key) { return std::string(as_text(key)); }
 
 bool any_exists(const FakeObjects::Akeys& akeys) {
-  return std::any_of(akeys.begin(), akeys.end(), [](const auto& akey) { return akey.second.exists(); });
+  return std::any_of(akeys.begin(), akeys.end(),
+                     [](const auto& akey) { return akey.second.exists(); });
 }
 
 Buffer gathered(Gather from) {
@@ -68,7 +69,8 @@ FakeObjects::Akeys* FakeSession::find(const client::Object& object, ByteView dke
   const auto found = store_.objects.find(object.oid);
   if (found == store_.objects.end()) return nullptr;
   const auto entry = found->second.dkeys.find(key_text(dkey));
-  return entry == found->second.dkeys.end() || !any_exists(entry->second) ? nullptr : &entry->second;
+  return entry == found->second.dkeys.end() || !any_exists(entry->second) ? nullptr
+                                                                          : &entry->second;
 }
 
 Task<Result<uint64_t>> FakeSession::allocate_object_ids(client::Container, uint64_t count) {
@@ -85,8 +87,8 @@ Result<client::Object> FakeSession::open_object(client::Container container, Obj
   return object;
 }
 
-Task<Result<Epoch>> FakeSession::update(const client::Object& object, ByteView dkey, uint64_t conditions,
-                                        std::span<IoDescriptor> descriptors) {
+Task<Result<Epoch>> FakeSession::update(const client::Object& object, ByteView dkey,
+                                        uint64_t conditions, std::span<IoDescriptor> descriptors) {
   co_await round_trip();
   FakeObjects::Akeys* akeys = find(object, dkey);
   if (conditions & store::kCondDkeyInsert && akeys) co_return Code::kExists;
@@ -101,8 +103,10 @@ Task<Result<Epoch>> FakeSession::update(const client::Object& object, ByteView d
   FakeObjects::Akeys& target = stored.dkeys[key_text(dkey)];
   for (const IoDescriptor& io : descriptors) {
     FakeObjects::Value& value = target[key_text(io.akey)];
-    if (io.kind == object::ValueKind::kArray) store_array(value, io, size_of(io.from) == 0);
-    else value.array = false, value.bytes = gathered(io.from);
+    if (io.kind == object::ValueKind::kArray)
+      store_array(value, io, size_of(io.from) == 0);
+    else
+      value.array = false, value.bytes = gathered(io.from);
   }
   stored.newest_epoch = store_.clock += 1000;
   co_return Epoch{stored.newest_epoch};
@@ -115,7 +119,8 @@ Task<Result<void>> FakeSession::fetch(const client::Object& object, ByteView dke
   bool too_big = false;
   for (IoDescriptor& io : descriptors) {
     const auto found = akeys ? akeys->find(key_text(io.akey)) : FakeObjects::Akeys::iterator();
-    const FakeObjects::Value* value = akeys && found != akeys->end() && found->second.exists() ? &found->second : nullptr;
+    const FakeObjects::Value* value =
+        akeys && found != akeys->end() && found->second.exists() ? &found->second : nullptr;
     if (io.kind == object::ValueKind::kArray) {
       fetch_array(value, io);
       continue;
@@ -138,20 +143,23 @@ Task<Result<void>> FakeSession::punch(const client::Object& object, std::span<co
   for (ByteView dkey : dkeys) {
     FakeObjects::Akeys* there = find(object, dkey);
     bool missing = !there;
-    for (ByteView akey : akeys) missing = missing || !there->count(key_text(akey)) || !there->at(key_text(akey)).exists();
+    for (ByteView akey : akeys)
+      missing = missing || !there->count(key_text(akey)) || !there->at(key_text(akey)).exists();
     if (conditions & store::kCondPunch && missing) co_return Code::kNonexistent;
   }
   stored.newest_epoch = store_.clock += 1000;
   if (dkeys.empty()) stored.dkeys.clear();
   for (ByteView dkey : dkeys) {
-    if (akeys.empty()) stored.dkeys.erase(key_text(dkey));
+    if (akeys.empty())
+      stored.dkeys.erase(key_text(dkey));
     else if (FakeObjects::Akeys* there = find(object, dkey))
       for (ByteView akey : akeys) there->erase(key_text(akey));
   }
   co_return Result<void>();
 }
 
-Task<Result<Entries>> FakeSession::list_dkeys(const client::Object& object, Anchor& anchor, uint32_t limit) {
+Task<Result<Entries>> FakeSession::list_dkeys(const client::Object& object, Anchor& anchor,
+                                              uint32_t limit, uint32_t) {
   co_await round_trip();
   Entries entries;
   const std::string after(as_text(anchor.position.key));
@@ -165,18 +173,21 @@ Task<Result<Entries>> FakeSession::list_dkeys(const client::Object& object, Anch
   co_return entries;
 }
 
-Task<Result<Entries>> FakeSession::list_akeys(const client::Object& object, ByteView dkey, Anchor& anchor, uint32_t) {
+Task<Result<Entries>> FakeSession::list_akeys(const client::Object& object, ByteView dkey,
+                                              Anchor& anchor, uint32_t, uint32_t) {
   co_await round_trip();
   Entries entries;
   anchor.end = true;
   FakeObjects::Akeys* akeys = find(object, dkey);
   if (!akeys) co_return Code::kNonexistent;
   for (const auto& [akey, value] : *akeys)
-    if (value.exists()) entries.emplace_back().key.assign(as_bytes(akey).begin(), as_bytes(akey).end());
+    if (value.exists())
+      entries.emplace_back().key.assign(as_bytes(akey).begin(), as_bytes(akey).end());
   co_return entries;
 }
 
-Task<Result<object::QueryReply>> FakeSession::query(const client::Object& object, ByteView dkey, ByteView akey, uint8_t) {
+Task<Result<object::QueryReply>> FakeSession::query(const client::Object& object, ByteView dkey,
+                                                    ByteView akey, uint8_t) {
   co_await round_trip();
   object::QueryReply reply;
   const auto found = store_.objects.find(object.oid);

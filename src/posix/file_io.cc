@@ -74,14 +74,15 @@ Task<Result<uint64_t>> read_part(Session& session, const client::Object& object,
   co_return end_in_chunk(ranges, descriptor.fetched_end);
 }
 Task<Result<void>> read_job(ReadJob& job) {
-  VARVE_CO_TRY(const uint64_t end, co_await read_part(*job.session, *job.object, job.part.chunk, job.part.ranges,
-                                                      job.part.memory));
+  VARVE_CO_TRY(const uint64_t end, co_await read_part(*job.session, *job.object, job.part.chunk,
+                                                      job.part.ranges, job.part.memory));
   job.data_end = end ? job.part.chunk * job.chunk_bytes + end : 0;
   co_return Result<void>();
 }
 
 Error not_a_file(const Node& node) {
-  return Error(node.inode.is_directory() ? Code::kIsDirectory : Code::kInvalid, "'" + node.name + "' is not a file");
+  return Error(node.inode.is_directory() ? Code::kIsDirectory : Code::kInvalid,
+               "'" + node.name + "' is not a file");
 }
 
 }  // namespace
@@ -95,13 +96,14 @@ Result<uint64_t> check_ranges(std::span<const FileRange> ranges, uint64_t memory
     total += range.length;
   }
   if (total > memory_bytes)
-    return Error(Code::kInvalid, "the ranges are " + std::to_string(total) + " bytes, the memory for them " +
-                                     std::to_string(memory_bytes) + ": give one as long as the other");
+    return Error(Code::kInvalid, "the ranges are " + std::to_string(total) +
+                                     " bytes, the memory for them " + std::to_string(memory_bytes) +
+                                     ": give one as long as the other");
   return total;
 }
 
-// Before the first data of a file is stored, its entry says that there may be some: who stats a file
-// whose entry does not say so need not look at any target (status_of).
+// Before the first data of a file is stored, its entry says that there may be some: who stats a
+// file whose entry does not say so need not look at any target (status_of).
 Task<Result<void>> FileSystem::mark_written(Session& session, Node& node) {
   static constexpr std::byte kMark{1};
   const ByteView mark(&kMark, 1);
@@ -112,13 +114,16 @@ Task<Result<void>> FileSystem::mark_written(Session& session, Node& node) {
   co_return Result<void>();
 }
 
-Task<Result<void>> FileSystem::write(Session& session, Node& node, std::span<const FileRange> ranges, Gather from) {
+Task<Result<void>> FileSystem::write(Session& session, Node& node,
+                                     std::span<const FileRange> ranges, Gather from) {
   if (!node.inode.is_file()) co_return not_a_file(node);
   VARVE_CO_CHECK(require_writable());
-  if (!node.writable) co_return Error(Code::kNoPermission, "'" + node.name + "' is open for reading only");
+  if (!node.writable)
+    co_return Error(Code::kNoPermission, "'" + node.name + "' is open for reading only");
   VARVE_CO_TRY(const uint64_t total, check_ranges(ranges, size_of(from)));
   if (total == 0) co_return Result<void>();
-  if (!node.written.load(std::memory_order_acquire)) VARVE_CO_CHECK(co_await mark_written(session, node));
+  if (!node.written.load(std::memory_order_acquire))
+    VARVE_CO_CHECK(co_await mark_written(session, node));
   const uint64_t chunk_bytes = node.inode.chunk_bytes, within = ranges[0].offset % chunk_bytes;
   if (ranges.size() == 1 && total <= chunk_bytes - within && total == size_of(from)) {
     const object::Range range{within, total};
@@ -131,8 +136,8 @@ Task<Result<void>> FileSystem::write(Session& session, Node& node, std::span<con
   co_return co_await for_each_limited(jobs, kChunksAtOnce, write_job);
 }
 
-Task<Result<uint64_t>> FileSystem::read(Session& session, const Node& node, std::span<const FileRange> ranges,
-                                        Scatter into) {
+Task<Result<uint64_t>> FileSystem::read(Session& session, const Node& node,
+                                        std::span<const FileRange> ranges, Scatter into) {
   if (!node.inode.is_file()) co_return not_a_file(node);
   VARVE_CO_TRY(const uint64_t total, check_ranges(ranges, size_of(into)));
   if (total == 0) co_return uint64_t{0};
@@ -143,12 +148,14 @@ Task<Result<uint64_t>> FileSystem::read(Session& session, const Node& node, std:
   if (ranges.size() == 1 && total <= chunk_bytes - within && total == size_of(into)) {
     const object::Range range{within, total};
     const uint64_t chunk = ranges[0].offset / chunk_bytes;
-    VARVE_CO_TRY(const uint64_t end, co_await read_part(session, node.file, chunk,
-                                                        std::span<const object::Range>(&range, 1), into));
+    VARVE_CO_TRY(const uint64_t end,
+                 co_await read_part(session, node.file, chunk,
+                                    std::span<const object::Range>(&range, 1), into));
     data_end = end ? chunk * chunk_bytes + end : 0;
   } else {
     std::vector<ReadJob> jobs;
-    for (ChunkPart<MutableByteView>& part : split_by_chunk<MutableByteView>(ranges, into, chunk_bytes))
+    for (ChunkPart<MutableByteView>& part :
+         split_by_chunk<MutableByteView>(ranges, into, chunk_bytes))
       jobs.push_back({&session, &node.file, chunk_bytes, std::move(part)});
     VARVE_CO_CHECK(co_await for_each_limited(jobs, kChunksAtOnce, read_job));
     for (const ReadJob& job : jobs) data_end = std::max(data_end, job.data_end);

@@ -15,15 +15,18 @@ constexpr uint8_t kMaxDkey = 1, kMaxRange = 16;
 Result<uint64_t> chunk_of(ByteView dkey) {
   Decoder decoder(dkey);
   const auto key = decoder.get<uint64_t>();
-  if (!decoder.done() || key == 0) return Error(Code::kBadFormat, "a file's object holds a dkey that is no chunk number");
+  if (!decoder.done() || key == 0)
+    return Error(Code::kBadFormat, "a file's object holds a dkey that is no chunk number");
   return key - 1;
 }
 
-Task<Result<std::vector<uint64_t>>> list_chunks(Session& session, const client::Object& object, uint64_t from) {
+Task<Result<std::vector<uint64_t>>> list_chunks(Session& session, const client::Object& object,
+                                                uint64_t from) {
   std::vector<uint64_t> chunks;
   Session::Anchor anchor;
   while (!anchor.end) {
-    Result<std::vector<object::ListedEntry>> page = co_await session.list_dkeys(object, anchor, kPageEntries);
+    Result<std::vector<object::ListedEntry>> page =
+        co_await session.list_dkeys(object, anchor, kPageEntries);
     if (page.code() == Code::kNonexistent) break;
     if (!page) co_return std::move(page.error());
     for (const object::ListedEntry& entry : *page) {
@@ -36,7 +39,8 @@ Task<Result<std::vector<uint64_t>>> list_chunks(Session& session, const client::
 }
 
 // Zero-length data: the range becomes a hole.
-Task<Result<void>> punch_range(Session& session, const client::Object& object, uint64_t chunk, object::Range range) {
+Task<Result<void>> punch_range(Session& session, const client::Object& object, uint64_t chunk,
+                               object::Range range) {
   const uint64_t key = chunk_key(chunk);
   client::IoDescriptor descriptor;
   descriptor.akey = as_bytes(kDataKey);
@@ -47,8 +51,8 @@ Task<Result<void>> punch_range(Session& session, const client::Object& object, u
   co_return Result<void>();
 }
 
-Task<Result<void>> store_zero(Session& session, const client::Object& object, uint64_t chunk, uint64_t within,
-                              uint64_t conditions) {
+Task<Result<void>> store_zero(Session& session, const client::Object& object, uint64_t chunk,
+                              uint64_t within, uint64_t conditions) {
   static constexpr std::byte kZero{0};
   const uint64_t key = chunk_key(chunk);
   const ByteView zero(&kZero, 1);
@@ -59,14 +63,16 @@ Task<Result<void>> store_zero(Session& session, const client::Object& object, ui
   descriptor.record_size = 1;
   descriptor.ranges = std::span<const object::Range>(&range, 1);
   descriptor.from = Gather(&zero, 1);
-  Result<Epoch> stored = co_await session.update(object, bytes_of(key), conditions, only(descriptor));
+  Result<Epoch> stored =
+      co_await session.update(object, bytes_of(key), conditions, only(descriptor));
   if (!stored) co_return std::move(stored.error());
   co_return Result<void>();
 }
 
-// The file ends just behind this byte. Whoever writes it at the same instant wins where the chunk holds
-// nothing yet; in a chunk that does, the last one wins.
-Task<Result<void>> end_with_zero(Session& session, const client::Object& object, uint64_t chunk, uint64_t within) {
+// The file ends just behind this byte. Whoever writes it at the same instant wins where the chunk
+// holds nothing yet; in a chunk that does, the last one wins.
+Task<Result<void>> end_with_zero(Session& session, const client::Object& object, uint64_t chunk,
+                                 uint64_t within) {
   Result<void> stored = co_await store_zero(session, object, chunk, within, store::kCondAkeyInsert);
   if (stored.code() != Code::kExists) co_return stored;
   co_return co_await store_zero(session, object, chunk, within, 0);
@@ -94,7 +100,8 @@ Task<Result<FileSystem::Extent>> FileSystem::extent(Session& session, const clie
 }
 
 // Where the last chunk holds nothing but holes (punched ranges), an earlier one is the last.
-Task<Result<FileSystem::Extent>> FileSystem::extent_by_listing(Session& session, const client::Object& object,
+Task<Result<FileSystem::Extent>> FileSystem::extent_by_listing(Session& session,
+                                                               const client::Object& object,
                                                                uint64_t chunk_bytes) {
   Extent found;
   VARVE_CO_TRY(std::vector<uint64_t> chunks, co_await list_chunks(session, object, 0));
@@ -112,12 +119,14 @@ Task<Result<FileSystem::Extent>> FileSystem::extent_by_listing(Session& session,
 }
 
 Task<Result<uint64_t>> FileSystem::size(Session& session, const Node& node) {
-  if (!node.inode.is_file()) co_return Error(Code::kInvalid, "'" + node.name + "' is not a file: it has no size");
+  if (!node.inode.is_file())
+    co_return Error(Code::kInvalid, "'" + node.name + "' is not a file: it has no size");
   VARVE_CO_TRY(const Extent found, co_await extent(session, node.file, node.inode.chunk_bytes));
   co_return found.size;
 }
 
-Task<Result<uint64_t>> FileSystem::size_of_object(Session& session, ObjectId oid, uint64_t chunk_bytes) {
+Task<Result<uint64_t>> FileSystem::size_of_object(Session& session, ObjectId oid,
+                                                  uint64_t chunk_bytes) {
   if (chunk_bytes == 0) chunk_bytes = superblock_.chunk_bytes;
   VARVE_CO_TRY(const client::Object object, open_object(session, oid));
   VARVE_CO_TRY(const Extent found, co_await extent(session, object, chunk_bytes));
@@ -137,12 +146,14 @@ Task<Result<void>> FileSystem::touch(Session& session, const Node& node) {
   VARVE_CO_TRY(const Inode inode, co_await entry(session, *node.parent, node.name));
   VARVE_CO_TRY(const Epoch newest, co_await newest_epoch(session, inode.oid));
   const auto now_ns = static_cast<int64_t>(session.executor().clock().wall_ns());
-  const TimesRecord times{now_ns, inode.atime_ns, now_ns, std::max(inode.mtime_epoch, newest.value)};
+  const TimesRecord times{now_ns, inode.atime_ns, now_ns,
+                          std::max(inode.mtime_epoch, newest.value)};
   co_return co_await update_record(session, node, kTimesKey, bytes_of(times));
 }
 
 // Removes [offset, end): whole chunks as dkeys, the two at the edges as ranges.
-Task<Result<void>> FileSystem::remove_range(Session& session, const Node& node, uint64_t offset, uint64_t end) {
+Task<Result<void>> FileSystem::remove_range(Session& session, const Node& node, uint64_t offset,
+                                            uint64_t end) {
   const uint64_t chunk_bytes = node.inode.chunk_bytes;
   VARVE_CO_TRY(const std::vector<uint64_t> chunks,
                co_await list_chunks(session, node.file, offset / chunk_bytes));
@@ -151,12 +162,16 @@ Task<Result<void>> FileSystem::remove_range(Session& session, const Node& node, 
     const uint64_t begins = chunk * chunk_bytes;
     if (begins >= end) break;
     const uint64_t first = std::max(begins, offset), last = std::min(begins + chunk_bytes, end);
-    if (last - first == chunk_bytes) whole.push_back(chunk_key(chunk));
-    else if (first < last) VARVE_CO_CHECK(co_await punch_range(session, node.file, chunk, object::Range{first - begins, last - first}));
+    if (last - first == chunk_bytes)
+      whole.push_back(chunk_key(chunk));
+    else if (first < last)
+      VARVE_CO_CHECK(co_await punch_range(session, node.file, chunk,
+                                          object::Range{first - begins, last - first}));
   }
   for (size_t i = 0; i < whole.size(); i += kPageEntries) {
     std::vector<ByteView> dkeys;
-    for (size_t k = i; k < std::min(whole.size(), i + kPageEntries); ++k) dkeys.push_back(bytes_of(whole[k]));
+    for (size_t k = i; k < std::min(whole.size(), i + kPageEntries); ++k)
+      dkeys.push_back(bytes_of(whole[k]));
     Result<void> punched = co_await session.punch(node.file, dkeys, {}, 0);
     if (!punched && punched.code() != Code::kNonexistent) co_return std::move(punched.error());
   }
@@ -174,18 +189,21 @@ Task<Result<void>> FileSystem::set_size(Session& session, Node& node, uint64_t s
   }
   VARVE_CO_TRY(uint64_t stored, co_await this->size(session, node));
   if (stored == size) co_return co_await touch(session, node);
-  if (!node.written.load(std::memory_order_acquire)) VARVE_CO_CHECK(co_await mark_written(session, node));
+  if (!node.written.load(std::memory_order_acquire))
+    VARVE_CO_CHECK(co_await mark_written(session, node));
   const uint64_t chunk_bytes = node.inode.chunk_bytes;
   if (stored > size) {
     VARVE_CO_CHECK(co_await remove_range(session, node, size, round_up(stored, chunk_bytes)));
     VARVE_CO_TRY(stored, co_await this->size(session, node));
   }
   if (stored < size)
-    VARVE_CO_CHECK(co_await end_with_zero(session, node.file, (size - 1) / chunk_bytes, (size - 1) % chunk_bytes));
+    VARVE_CO_CHECK(co_await end_with_zero(session, node.file, (size - 1) / chunk_bytes,
+                                          (size - 1) % chunk_bytes));
   co_return co_await touch(session, node);
 }
 
-Task<Result<void>> FileSystem::punch(Session& session, Node& node, uint64_t offset, uint64_t length) {
+Task<Result<void>> FileSystem::punch(Session& session, Node& node, uint64_t offset,
+                                     uint64_t length) {
   VARVE_CO_CHECK(require_writable());
   if (!node.inode.is_file()) co_return Error(Code::kInvalid, "'" + node.name + "' is not a file");
   if (length == ~uint64_t{0}) co_return co_await set_size(session, node, offset);

@@ -7,21 +7,23 @@
 namespace varve::posix {
 namespace {
 
-// Numbers are fetched by so many: one round trip in 16384 creates; what is left at the end is never used.
+// Numbers are fetched by so many: one round trip in 16384 creates; what is left at the end is never
+// used.
 constexpr uint64_t kNumbersAtOnce = 16384;
-
 
 }  // namespace
 
 Result<void> check_name(std::string_view name) {
   if (name.empty()) return Error(Code::kInvalid, "a name is empty");
   if (name.size() > kNameBytesMax)
-    return Error(Code::kNameTooLong, "the name '" + std::string(name.substr(0, 32)) + "...' is longer than " +
-                                         std::to_string(kNameBytesMax) + " bytes");
+    return Error(Code::kNameTooLong, "the name '" + std::string(name.substr(0, 32)) +
+                                         "...' is longer than " + std::to_string(kNameBytesMax) +
+                                         " bytes");
   if (name == "." || name == "..")
     return Error(Code::kInvalid, "'" + std::string(name) + "' is not the name of an entry");
   if (name.find('/') != name.npos || name.find('\0') != name.npos)
-    return Error(Code::kInvalid, "the name '" + std::string(name) + "' contains '/' or NUL: give one component");
+    return Error(Code::kInvalid,
+                 "the name '" + std::string(name) + "' contains '/' or NUL: give one component");
   return {};
 }
 
@@ -29,19 +31,22 @@ Error no_such_entry(std::string_view name) {
   return Error(Code::kNonexistent, "'" + std::string(name) + "': no such file or directory");
 }
 
-Task<Result<void>> FileSystem::format(Session& session, client::Container container, FormatOptions options) {
+Task<Result<void>> FileSystem::format(Session& session, client::Container container,
+                                      FormatOptions options) {
   SuperblockRecord superblock;
   superblock.mode = options.mode;
   superblock.chunk_bytes = options.chunk_bytes ? options.chunk_bytes : kDefaultChunkBytes;
   superblock.file_class = options.file_class ? options.file_class : kDefaultFileClass;
-  superblock.directory_class = options.directory_class ? options.directory_class : kDefaultDirectoryClass;
+  superblock.directory_class =
+      options.directory_class ? options.directory_class : kDefaultDirectoryClass;
   if (superblock.chunk_bytes > kChunkBytesMax)
     co_return Error(Code::kInvalid, "the chunk size is above 1 GiB: choose a smaller one");
   if (options.hints.size() >= sizeof superblock.hints)
     co_return Error(Code::kInvalid, "the hints are longer than 127 bytes");
   std::memcpy(superblock.hints, options.hints.data(), options.hints.size());
   VARVE_CO_CHECK(placement::class_by_id(superblock.file_class));
-  VARVE_CO_TRY(const placement::ObjectClass directory_class, placement::class_by_id(superblock.directory_class));
+  VARVE_CO_TRY(const placement::ObjectClass directory_class,
+               placement::class_by_id(superblock.directory_class));
 
   Inode root;
   root.mode = S_IFDIR | (options.root_permissions & 07777);
@@ -55,16 +60,19 @@ Task<Result<void>> FileSystem::format(Session& session, client::Container contai
   VARVE_CO_TRY(const client::Object object, session.open_object(container, superblock_oid()));
   const Buffer inode = encode_inode(root);
   const ByteView values[] = {bytes_of(superblock), inode};
-  client::IoDescriptor descriptors[] = {single_value(kSuperblockKey, values[0]), single_value(kInodeKey, values[1])};
+  client::IoDescriptor descriptors[] = {single_value(kSuperblockKey, values[0]),
+                                        single_value(kInodeKey, values[1])};
   Result<Epoch> stored =
       co_await session.update(object, as_bytes(kRootName), store::kCondDkeyInsert, descriptors);
   if (stored.code() == Code::kExists)
-    co_return Error(Code::kExists, "container " + container->uuid.to_string() + " has a file system already");
+    co_return Error(Code::kExists,
+                    "container " + container->uuid.to_string() + " has a file system already");
   if (!stored) co_return std::move(stored.error());
   co_return Result<void>();
 }
 
-Task<Result<std::shared_ptr<FileSystem>>> FileSystem::mount(Session& session, client::Container container,
+Task<Result<std::shared_ptr<FileSystem>>> FileSystem::mount(Session& session,
+                                                            client::Container container,
                                                             MountOptions options) {
   auto file_system = std::make_shared<FileSystem>();
   if (options.snapshot != kEpochMax) options.writable = false;
@@ -77,9 +85,11 @@ Task<Result<std::shared_ptr<FileSystem>>> FileSystem::mount(Session& session, cl
   Buffer room(sizeof(InodeRecord));
   for (bool formatted = false;; formatted = true) {
     EntryFetch fetch(room, true);
-    VARVE_CO_CHECK(co_await session.fetch(superblock_directory->object, as_bytes(kRootName), 0, fetch.descriptors()));
+    VARVE_CO_CHECK(co_await session.fetch(superblock_directory->object, as_bytes(kRootName), 0,
+                                          fetch.descriptors()));
     Result<SuperblockRecord> superblock = fetch.superblock();
-    if (superblock.code() == Code::kNonexistent && options.format_if_empty && options.writable && !formatted) {
+    if (superblock.code() == Code::kNonexistent && options.format_if_empty && options.writable &&
+        !formatted) {
       FormatOptions format_options;
       format_options.uid = options.uid;
       format_options.gid = options.gid;
@@ -94,8 +104,9 @@ Task<Result<std::shared_ptr<FileSystem>>> FileSystem::mount(Session& session, cl
     file_system->superblock_ = *superblock;
     VARVE_CO_TRY(Inode inode, fetch.inode(kRootName));
     if (!inode.is_directory()) co_return Error(Code::kBadFormat, "the root is no directory");
-    VARVE_CO_TRY(file_system->root_, file_system->make_node(session, superblock_directory, kRootName,
-                                                            std::move(inode), options.writable));
+    VARVE_CO_TRY(file_system->root_,
+                 file_system->make_node(session, superblock_directory, kRootName, std::move(inode),
+                                        options.writable));
     co_return file_system;
   }
 }
@@ -111,8 +122,8 @@ Result<client::Object> FileSystem::open_object(Session& session, ObjectId oid) c
   return object;
 }
 
-Result<DirectoryPtr> FileSystem::directory_at(Session& session, DirectoryPtr parent, std::string_view name,
-                                              const Inode& inode) const {
+Result<DirectoryPtr> FileSystem::directory_at(Session& session, DirectoryPtr parent,
+                                              std::string_view name, const Inode& inode) const {
   auto directory = std::make_shared<Directory>();
   VARVE_TRY(directory->object, open_object(session, inode.oid));
   directory->parent = std::move(parent);
@@ -128,7 +139,8 @@ Task<Result<uint64_t>> FileSystem::allocate_number(Session& session) {
     const std::scoped_lock lock(numbers_mutex_);
     if (next_number_ < numbers_end_) co_return next_number_++;
   }
-  VARVE_CO_TRY(const uint64_t first, co_await session.allocate_object_ids(container_, kNumbersAtOnce));
+  VARVE_CO_TRY(const uint64_t first,
+               co_await session.allocate_object_ids(container_, kNumbersAtOnce));
   const std::scoped_lock lock(numbers_mutex_);
   // Another session may have brought a range meanwhile: the shorter rest is given up.
   next_number_ = first + 1;
@@ -136,7 +148,8 @@ Task<Result<uint64_t>> FileSystem::allocate_number(Session& session) {
   co_return first;
 }
 
-Task<Result<Inode>> FileSystem::new_inode(Session& session, const Directory& parent, OpenOptions options) {
+Task<Result<Inode>> FileSystem::new_inode(Session& session, const Directory& parent,
+                                          OpenOptions options) {
   Inode inode;
   inode.mode = options.mode & (S_IFMT | 07777);
   inode.uid = mount_.uid;
@@ -148,17 +161,20 @@ Task<Result<Inode>> FileSystem::new_inode(Session& session, const Directory& par
     return chosen;
   };
   if (inode.is_link()) {
-    if (options.target.empty()) co_return Error(Code::kInvalid, "the target of a symbolic link is empty");
+    if (options.target.empty())
+      co_return Error(Code::kInvalid, "the target of a symbolic link is empty");
     if (options.target.size() >= kPathBytesMax)
-      co_return Error(Code::kNameTooLong, "the target of a symbolic link is longer than 4095 bytes");
+      co_return Error(Code::kNameTooLong,
+                      "the target of a symbolic link is longer than 4095 bytes");
     inode.target = options.target;
     co_return inode;
   }
   if (!inode.is_file() && !inode.is_directory())
     co_return Error(Code::kNotSupported, "only files, directories and symbolic links can be made");
   const uint32_t class_id =
-      inode.is_file() ? first_of(options.object_class, parent.file_class, superblock_.file_class)
-                      : first_of(options.object_class, parent.directory_class, superblock_.directory_class);
+      inode.is_file()
+          ? first_of(options.object_class, parent.file_class, superblock_.file_class)
+          : first_of(options.object_class, parent.directory_class, superblock_.directory_class);
   VARVE_CO_TRY(const placement::ObjectClass object_class, placement::class_by_id(class_id));
   VARVE_CO_TRY(const uint64_t number, co_await allocate_number(session));
   if (inode.is_file()) {
@@ -175,23 +191,24 @@ Task<Result<Inode>> FileSystem::new_inode(Session& session, const Directory& par
   co_return inode;
 }
 
-Task<Result<void>> FileSystem::insert(Session& session, const Directory& parent, std::string_view name,
-                                      const Inode& inode) {
+Task<Result<void>> FileSystem::insert(Session& session, const Directory& parent,
+                                      std::string_view name, const Inode& inode) {
   const Buffer record = encode_inode(inode);
   const ByteView value = record;
   client::IoDescriptor descriptor = single_value(kInodeKey, value);
-  Result<Epoch> stored =
-      co_await session.update(parent.object, as_bytes(name), store::kCondDkeyInsert, only(descriptor));
-  if (stored.code() == Code::kExists) co_return Error(Code::kExists, "'" + std::string(name) + "' exists already");
+  Result<Epoch> stored = co_await session.update(parent.object, as_bytes(name),
+                                                 store::kCondDkeyInsert, only(descriptor));
+  if (stored.code() == Code::kExists)
+    co_return Error(Code::kExists, "'" + std::string(name) + "' exists already");
   if (!stored) co_return std::move(stored.error());
   co_return Result<void>();
 }
 
-Task<Result<void>> FileSystem::update_record(Session& session, const Node& node, std::string_view akey,
-                                             ByteView record) {
+Task<Result<void>> FileSystem::update_record(Session& session, const Node& node,
+                                             std::string_view akey, ByteView record) {
   client::IoDescriptor descriptor = single_value(akey, record);
-  Result<Epoch> stored = co_await session.update(node.parent->object, as_bytes(node.name), store::kCondDkeyUpdate,
-                                                 only(descriptor));
+  Result<Epoch> stored = co_await session.update(node.parent->object, as_bytes(node.name),
+                                                 store::kCondDkeyUpdate, only(descriptor));
   if (stored.code() == Code::kNonexistent) co_return no_such_entry(node.name);
   if (!stored) co_return std::move(stored.error());
   co_return Result<void>();

@@ -1,11 +1,11 @@
-// A file system in one container, as coroutines over client::Session. A FileSystem and its nodes are
-// shared by threads: each call names the session it runs on. Names are single components unless said
-// otherwise. Errors: kNonexistent, kExists, kNotDirectory, kIsDirectory, kNotEmpty, kLinkLoop,
+// A file system in one container, as coroutines over client::Session. A FileSystem and its nodes
+// are shared by threads: each call names the session it runs on. Names are single components unless
+// said otherwise. Errors: kNonexistent, kExists, kNotDirectory, kIsDirectory, kNotEmpty, kLinkLoop,
 // kNameTooLong, kReadOnly, kNoPermission, kInvalid, and those of the session.
 //
-// Without transactions (yet): rename makes the new name before it removes the old one, exchange writes
-// one name after the other, and removing an empty directory may lose a file that somebody makes in it at
-// that instant.
+// Without transactions (yet): rename makes the new name before it removes the old one, exchange
+// writes one name after the other, and removing an empty directory may lose a file that somebody
+// makes in it at that instant.
 #pragma once
 
 #include <atomic>
@@ -61,8 +61,8 @@ struct FormatOptions {
 };
 struct MountOptions {
   bool writable = true;
-  uint32_t uid = 0, gid = 0;    // owner of what is created
-  Epoch snapshot = kEpochMax;   // another one: read-only
+  uint32_t uid = 0, gid = 0;   // owner of what is created
+  Epoch snapshot = kEpochMax;  // another one: read-only
   bool format_if_empty = false;
 };
 struct OpenOptions {
@@ -89,9 +89,11 @@ struct ListedName {
 class FileSystem {
  public:
   // Makes an empty file system in the container; kExists if there is one.
-  static Task<Result<void>> format(Session& session, client::Container container, FormatOptions options);
+  static Task<Result<void>> format(Session& session, client::Container container,
+                                   FormatOptions options);
   // kNonexistent (no file system there), kBadFormat, kIncompatible.
-  static Task<Result<std::shared_ptr<FileSystem>>> mount(Session& session, client::Container container,
+  static Task<Result<std::shared_ptr<FileSystem>>> mount(Session& session,
+                                                         client::Container container,
                                                          MountOptions options);
 
   const SuperblockRecord& superblock() const { return superblock_; }
@@ -100,29 +102,35 @@ class FileSystem {
   const NodePtr& root() const { return root_; }
 
   // --- names (lookup.cc, open.cc)
-  // Walks `path` from `start` (from the root if it begins with '/' ), through symbolic links; the last
-  // component's link is followed if `follow`.
-  Task<Result<NodePtr>> lookup(Session& session, DirectoryPtr start, std::string path, bool follow, bool writable);
-  Task<Result<NodePtr>> open(Session& session, DirectoryPtr parent, std::string_view name, OpenOptions options);
+  // Walks `path` from `start` (from the root if it begins with '/' ), through symbolic links; the
+  // last component's link is followed if `follow`.
+  Task<Result<NodePtr>> lookup(Session& session, DirectoryPtr start, std::string path, bool follow,
+                               bool writable);
+  Task<Result<NodePtr>> open(Session& session, DirectoryPtr parent, std::string_view name,
+                             OpenOptions options);
   // Only the entry, nothing followed: one round trip.
   Task<Result<Inode>> entry(Session& session, const Directory& parent, std::string_view name);
-  Result<NodePtr> make_node(Session& session, DirectoryPtr parent, std::string_view name, Inode inode, bool writable) const;
+  Result<NodePtr> make_node(Session& session, DirectoryPtr parent, std::string_view name,
+                            Inode inode, bool writable) const;
 
   // --- directories (directory.cc, rename.cc)
-  Task<Result<void>> make_directory(Session& session, const Directory& parent, std::string_view name,
-                                    uint32_t permissions, uint32_t object_class);
+  Task<Result<void>> make_directory(Session& session, const Directory& parent,
+                                    std::string_view name, uint32_t permissions,
+                                    uint32_t object_class);
   // Up to `limit` names; `anchor` moves. Names made or removed meanwhile may or may not be there.
   Task<Result<std::vector<ListedName>>> list(Session& session, const Directory& directory,
                                              Session::Anchor& anchor, uint32_t limit);
-  Task<Result<std::vector<ListedName>>> list_with_status(Session& session, const Directory& directory,
+  Task<Result<std::vector<ListedName>>> list_with_status(Session& session,
+                                                         const Directory& directory,
                                                          Session::Anchor& anchor, uint32_t limit);
-  // A directory must be empty, unless `force` removes all below it. `only_type`: S_IFMT bits that it
-  // must have, 0: any. Returns the object's id.
-  Task<Result<ObjectId>> remove(Session& session, DirectoryPtr parent, std::string_view name, bool force,
-                                uint32_t only_type = 0);
+  // A directory must be empty, unless `force` removes all below it. `only_type`: S_IFMT bits that
+  // it must have, 0: any. Returns the object's id.
+  Task<Result<ObjectId>> remove(Session& session, DirectoryPtr parent, std::string_view name,
+                                bool force, uint32_t only_type = 0);
   // Replaces what has the new name, as rename(2). Returns the replaced object's id, or nothing.
-  Task<Result<std::optional<ObjectId>>> rename(Session& session, DirectoryPtr from, std::string_view name,
-                                               DirectoryPtr to, std::string_view new_name);
+  Task<Result<std::optional<ObjectId>>> rename(Session& session, DirectoryPtr from,
+                                               std::string_view name, DirectoryPtr to,
+                                               std::string_view new_name);
   Task<Result<void>> exchange(Session& session, DirectoryPtr first, std::string_view first_name,
                               DirectoryPtr second, std::string_view second_name);
 
@@ -134,19 +142,24 @@ class FileSystem {
   // Returns the status after the change.
   Task<Result<Status>> set_attributes(Session& session, const Node& node, AttributeChange change);
   // For what is created in this directory later (a file: kNotDirectory). 0: unchanged.
-  Task<Result<void>> set_children_defaults(Session& session, const Node& node, uint32_t object_class,
-                                           uint64_t chunk_bytes);
-  Task<Result<void>> set_extended_attribute(Session& session, const Node& node, std::string_view name,
-                                            ByteView value, bool must_be_new, bool must_exist);
-  Task<Result<Buffer>> extended_attribute(Session& session, const Node& node, std::string_view name);
-  Task<Result<void>> remove_extended_attribute(Session& session, const Node& node, std::string_view name);
+  Task<Result<void>> set_children_defaults(Session& session, const Node& node,
+                                           uint32_t object_class, uint64_t chunk_bytes);
+  Task<Result<void>> set_extended_attribute(Session& session, const Node& node,
+                                            std::string_view name, ByteView value, bool must_be_new,
+                                            bool must_exist);
+  Task<Result<Buffer>> extended_attribute(Session& session, const Node& node,
+                                          std::string_view name);
+  Task<Result<void>> remove_extended_attribute(Session& session, const Node& node,
+                                               std::string_view name);
   Task<Result<std::vector<std::string>>> extended_attributes(Session& session, const Node& node);
 
-  // --- file data (file_io.cc, file_size.cc). What spans refer to is the caller's again when the task ends.
-  // Atomic by chunk. `from` holds the ranges' bytes in their order.
-  Task<Result<void>> write(Session& session, Node& node, std::span<const FileRange> ranges, Gather from);
+  // --- file data (file_io.cc, file_size.cc). What spans refer to is the caller's again when the
+  // task ends. Atomic by chunk. `from` holds the ranges' bytes in their order.
+  Task<Result<void>> write(Session& session, Node& node, std::span<const FileRange> ranges,
+                           Gather from);
   // Holes read as zeros. Returns how many bytes of the ranges lie before the end of the file.
-  Task<Result<uint64_t>> read(Session& session, const Node& node, std::span<const FileRange> ranges, Scatter into);
+  Task<Result<uint64_t>> read(Session& session, const Node& node, std::span<const FileRange> ranges,
+                              Scatter into);
   Task<Result<uint64_t>> size(Session& session, const Node& node);
   Task<Result<uint64_t>> size_of_object(Session& session, ObjectId oid, uint64_t chunk_bytes);
   Task<Result<void>> set_size(Session& session, Node& node, uint64_t size);
@@ -166,24 +179,31 @@ class FileSystem {
                                     const Inode& inode) const;
   Task<Result<uint64_t>> allocate_number(Session& session);
   Task<Result<Inode>> new_inode(Session& session, const Directory& parent, OpenOptions options);
-  Task<Result<void>> insert(Session& session, const Directory& parent, std::string_view name, const Inode& inode);
-  Task<Result<NodePtr>> open_existing(Session& session, DirectoryPtr parent, std::string_view name, OpenOptions options);
-  Task<Result<NodePtr>> walk(Session& session, DirectoryPtr at, std::string path, bool follow, bool writable);
+  Task<Result<void>> insert(Session& session, const Directory& parent, std::string_view name,
+                            const Inode& inode);
+  Task<Result<NodePtr>> open_existing(Session& session, DirectoryPtr parent, std::string_view name,
+                                      OpenOptions options);
+  Task<Result<NodePtr>> walk(Session& session, DirectoryPtr at, std::string path, bool follow,
+                             bool writable);
   Task<Result<NodePtr>> node_of(Session& session, DirectoryPtr directory, bool writable);
   Task<Result<void>> remove_children(Session& session, DirectoryPtr directory);
   Task<Result<void>> remove_object(Session& session, const Inode& inode);
   Task<Result<Carried>> carry(Session& session, const Directory& parent, std::string_view name);
-  Task<Result<void>> put(Session& session, const Directory& parent, std::string_view name, const Carried& entry,
-                         const std::vector<std::string>& stale_attributes);
+  Task<Result<void>> put(Session& session, const Directory& parent, std::string_view name,
+                         const Carried& entry, const std::vector<std::string>& stale_attributes);
   Task<Result<Extent>> extent(Session& session, const client::Object& object, uint64_t chunk_bytes);
-  Task<Result<Extent>> extent_by_listing(Session& session, const client::Object& object, uint64_t chunk_bytes);
+  Task<Result<Extent>> extent_by_listing(Session& session, const client::Object& object,
+                                         uint64_t chunk_bytes);
   Task<Result<Epoch>> newest_epoch(Session& session, ObjectId oid);
   Task<Result<void>> mark_written(Session& session, Node& node);
-  Task<Result<void>> remove_range(Session& session, const Node& node, uint64_t offset, uint64_t end);
+  Task<Result<void>> remove_range(Session& session, const Node& node, uint64_t offset,
+                                  uint64_t end);
   Task<Result<void>> touch(Session& session, const Node& node);
-  Task<Result<Buffer>> attribute_value(Session& session, const Directory& parent, std::string_view name, std::string_view akey);
+  Task<Result<Buffer>> attribute_value(Session& session, const Directory& parent,
+                                       std::string_view name, std::string_view akey);
   Task<Result<void>> truncate(Session& session, Node& node);
-  Task<Result<void>> update_record(Session& session, const Node& node, std::string_view akey, ByteView record);
+  Task<Result<void>> update_record(Session& session, const Node& node, std::string_view akey,
+                                   ByteView record);
 
   client::Container container_;
   MountOptions mount_;

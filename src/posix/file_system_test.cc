@@ -140,8 +140,10 @@ TEST_F(FileSystemTest, RefusesBadNames) {
   EXPECT_EQ(wait(fs->open(session, root, ".", options)).code(), Code::kInvalid);
   EXPECT_EQ(wait(fs->open(session, root, "..", options)).code(), Code::kInvalid);
   EXPECT_EQ(wait(fs->open(session, root, "a/b", options)).code(), Code::kInvalid);
-  EXPECT_EQ(wait(fs->open(session, root, std::string_view("a\0b", 3), options)).code(), Code::kInvalid);
-  EXPECT_EQ(wait(fs->open(session, root, std::string(256, 'a'), options)).code(), Code::kNameTooLong);
+  EXPECT_EQ(wait(fs->open(session, root, std::string_view("a\0b", 3), options)).code(),
+            Code::kInvalid);
+  EXPECT_EQ(wait(fs->open(session, root, std::string(256, 'a'), options)).code(),
+            Code::kNameTooLong);
   EXPECT_TRUE(wait(fs->open(session, root, std::string(255, 'a'), options)).ok());
 }
 
@@ -169,7 +171,8 @@ TEST_F(FileSystemTest, ScatteredRangesKeepTheirOrder) {
   EXPECT_EQ(read(file, 10, 2), "de");
   EXPECT_EQ(read(file, 63, 2), "fg");
   char into[7] = {};
-  const MutableByteView rooms[] = {{reinterpret_cast<std::byte*>(into), 2}, {reinterpret_cast<std::byte*>(into) + 2, 5}};
+  const MutableByteView rooms[] = {{reinterpret_cast<std::byte*>(into), 2},
+                                   {reinterpret_cast<std::byte*>(into) + 2, 5}};
   auto count = wait(fs->read(session, *file, ranges, rooms));
   ASSERT_TRUE(count.ok());
   EXPECT_EQ(*count, 7u);
@@ -250,13 +253,16 @@ TEST_F(FileSystemTest, WalksLinksAndDots) {
   ASSERT_TRUE(link(root, "loop", "loop"));
   ASSERT_TRUE(link(root, "long", "/" + std::string(1000, '/') + "a/b/file"));
   const std::string slashes = "//a//b///file";
-  for (const char* path : {"/a/b/file", "/absolute/file", "/a/relative", "/a/../a/b/file", "/../a/b/file", "/long"})
+  for (const char* path :
+       {"/a/b/file", "/absolute/file", "/a/relative", "/a/../a/b/file", "/../a/b/file", "/long"})
     EXPECT_TRUE(find(path) && find(path)->inode.oid == file->inode.oid) << path;
   EXPECT_TRUE(find(slashes));
   EXPECT_TRUE(find("/a/relative", false)->inode.is_link());
   EXPECT_EQ(find("/a/relative", false)->inode.target, "../a/./b/file");
   EXPECT_EQ(status("long").size, 1009u);
-  const auto code = [&](std::string path) { return wait(fs->lookup(session, nullptr, path, true, true)).code(); };
+  const auto code = [&](std::string path) {
+    return wait(fs->lookup(session, nullptr, path, true, true)).code();
+  };
   EXPECT_EQ(code("/loop"), Code::kLinkLoop);
   EXPECT_EQ(code("/a/b/file/x"), Code::kNotDirectory);
   EXPECT_EQ(code("/a/b/file/"), Code::kNotDirectory);
@@ -272,8 +278,12 @@ TEST_F(FileSystemTest, RenamesAndReplaces) {
   ASSERT_TRUE(write(first, 0, "first").ok());
   NodePtr second = create(root, "second");
   ASSERT_TRUE(write(second, 0, "second").ok());
-  ASSERT_TRUE(wait(fs->set_extended_attribute(session, *first, "user.a", as_bytes("1"), false, false)).ok());
-  ASSERT_TRUE(wait(fs->set_extended_attribute(session, *second, "user.b", as_bytes("2"), false, false)).ok());
+  ASSERT_TRUE(
+      wait(fs->set_extended_attribute(session, *first, "user.a", as_bytes("1"), false, false))
+          .ok());
+  ASSERT_TRUE(
+      wait(fs->set_extended_attribute(session, *second, "user.b", as_bytes("2"), false, false))
+          .ok());
   auto replaced = wait(fs->rename(session, root, "first", root, "second"));
   ASSERT_TRUE(replaced.ok());
   EXPECT_EQ(**replaced, second->inode.oid);
@@ -285,7 +295,8 @@ TEST_F(FileSystemTest, RenamesAndReplaces) {
   ASSERT_TRUE(wait(fs->make_directory(session, *root, "dir", 0755, 0)).ok());
   DirectoryPtr dir = find("/dir")->directory;
   ASSERT_TRUE(wait(fs->make_directory(session, *dir, "below", 0755, 0)).ok());
-  EXPECT_EQ(wait(fs->rename(session, root, "dir", find("/dir/below")->directory, "dir")).code(), Code::kInvalid);
+  EXPECT_EQ(wait(fs->rename(session, root, "dir", find("/dir/below")->directory, "dir")).code(),
+            Code::kInvalid);
   EXPECT_EQ(wait(fs->rename(session, root, "second", root, "dir")).code(), Code::kIsDirectory);
   EXPECT_EQ(wait(fs->rename(session, root, "dir", root, "second")).code(), Code::kNotDirectory);
   EXPECT_EQ(wait(fs->rename(session, root, "none", root, "x")).code(), Code::kNonexistent);
@@ -355,8 +366,10 @@ TEST_F(FileSystemTest, ConcurrentChangesOfDifferentAttributesLoseNeither) {
 
 TEST_F(FileSystemTest, ExtendedAttributes) {
   NodePtr file = create(root, "file");
-  const auto set = [&](std::string_view name, std::string_view value, bool fresh = false, bool there = false) {
-    return wait(fs->set_extended_attribute(session, *file, name, as_bytes(value), fresh, there)).code();
+  const auto set = [&](std::string_view name, std::string_view value, bool fresh = false,
+                       bool there = false) {
+    return wait(fs->set_extended_attribute(session, *file, name, as_bytes(value), fresh, there))
+        .code();
   };
   const auto get = [&](std::string_view name) {
     auto value = wait(fs->extended_attribute(session, *file, name));
@@ -375,9 +388,12 @@ TEST_F(FileSystemTest, ExtendedAttributes) {
   EXPECT_EQ(get("user.none"), "ENODATA");
   EXPECT_EQ(wait(fs->extended_attributes(session, *file))->size(), 2u);
   EXPECT_TRUE(wait(fs->remove_extended_attribute(session, *file, "user.a")).ok());
-  EXPECT_EQ(wait(fs->remove_extended_attribute(session, *file, "user.a")).code(), Code::kNoAttribute);
+  EXPECT_EQ(wait(fs->remove_extended_attribute(session, *file, "user.a")).code(),
+            Code::kNoAttribute);
   EXPECT_EQ(wait(fs->extended_attributes(session, *file))->size(), 1u);
-  EXPECT_TRUE(wait(fs->set_extended_attribute(session, *fs->root(), "on.root", as_bytes("r"), false, false)).ok());
+  EXPECT_TRUE(
+      wait(fs->set_extended_attribute(session, *fs->root(), "on.root", as_bytes("r"), false, false))
+          .ok());
 }
 
 TEST_F(FileSystemTest, DefaultsOfADirectoryReachItsChildren) {

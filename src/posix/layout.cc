@@ -72,13 +72,16 @@ Result<Inode> decode_inode(ByteView bytes, std::string_view name) {
   if (record.magic != InodeRecord::kMagic) return damaged(name, "its magic number is wrong");
   if (record.version != InodeRecord::kVersion)
     return Error(Code::kIncompatible, "the entry '" + std::string(name) + "' has format version " +
-                                          std::to_string(record.version) + ", this program knows version 1");
-  if (bytes.size() != sizeof record + record.target_bytes) return damaged(name, "its length is wrong");
+                                          std::to_string(record.version) +
+                                          ", this program knows version 1");
+  if (bytes.size() != sizeof record + record.target_bytes)
+    return damaged(name, "its length is wrong");
   if (!S_ISREG(record.mode) && !S_ISDIR(record.mode) && !S_ISLNK(record.mode))
     return damaged(name, "it has no known type");
   if (S_ISREG(record.mode) && (record.chunk_bytes == 0 || record.chunk_bytes > kChunkBytesMax))
     return damaged(name, "its chunk size is out of range");
-  if (S_ISLNK(record.mode) != (record.target_bytes > 0)) return damaged(name, "its link target is wrong");
+  if (S_ISLNK(record.mode) != (record.target_bytes > 0))
+    return damaged(name, "its link target is wrong");
   Inode inode;
   inode.mode = record.mode;
   inode.uid = record.uid;
@@ -98,13 +101,16 @@ Result<Inode> decode_inode(ByteView bytes, std::string_view name) {
 
 Result<SuperblockRecord> decode_superblock(ByteView bytes) {
   SuperblockRecord record;
-  if (bytes.size() != sizeof record) return Error(Code::kBadFormat, "the superblock has a wrong length");
+  if (bytes.size() != sizeof record)
+    return Error(Code::kBadFormat, "the superblock has a wrong length");
   std::memcpy(&record, bytes.data(), sizeof record);
   if (record.magic != SuperblockRecord::kMagic)
-    return Error(Code::kBadFormat, "the superblock's magic number is wrong: the container holds no file "
-                                   "system of ours, or is damaged");
+    return Error(Code::kBadFormat,
+                 "the superblock's magic number is wrong: the container holds no file "
+                 "system of ours, or is damaged");
   if (record.version != SuperblockRecord::kVersion)
-    return Error(Code::kIncompatible, "the file system has format version " + std::to_string(record.version) +
+    return Error(Code::kIncompatible, "the file system has format version " +
+                                          std::to_string(record.version) +
                                           ", this program knows version 1: use a newer one");
   if (record.chunk_bytes == 0 || record.chunk_bytes > kChunkBytesMax)
     return Error(Code::kBadFormat, "the superblock's chunk size is out of range");
@@ -124,8 +130,8 @@ EntryFetch::EntryFetch(MutableByteView inode_room, bool with_superblock)
     : with_superblock_(with_superblock), inode_room_(inode_room) {
   rooms_ = {inode_room_,         room_for(mode_),    room_for(owner_),     room_for(times_),
             room_for(children_), room_for(written_), room_for(superblock_)};
-  constexpr std::array<std::string_view, 7> kKeys{kInodeKey,    kModeKey,    kOwnerKey,     kTimesKey,
-                                                  kChildrenKey, kWrittenKey, kSuperblockKey};
+  constexpr std::array<std::string_view, 7> kKeys{
+      kInodeKey, kModeKey, kOwnerKey, kTimesKey, kChildrenKey, kWrittenKey, kSuperblockKey};
   for (size_t i = 0; i < rooms_.size(); ++i) {
     descriptors_[i].akey = as_bytes(kKeys[i]);
     descriptors_[i].into = Scatter(&rooms_[i], 1);

@@ -51,15 +51,15 @@ struct InodeRecord {
   uint32_t flags = 0;
   uint32_t uid = 0, gid = 0;
   uint64_t oid_low = 0, oid_high = 0;
-  uint64_t chunk_bytes = 0;                      // files: theirs; directories: for new files, 0: default
+  uint64_t chunk_bytes = 0;  // files: theirs; directories: for new files, 0: default
   uint32_t file_class = 0, directory_class = 0;  // directories: for new entries, 0: default
   int64_t mtime_ns = 0, atime_ns = 0, ctime_ns = 0;
   uint64_t mtime_epoch = 0;  // mtime_ns counts unless the object has a later epoch
 };
 static_assert(sizeof(InodeRecord) == 88);
 
-// Later changes of single attributes, each an akey of its own: written blindly, so that two clients who
-// change different attributes at once lose neither.
+// Later changes of single attributes, each an akey of its own: written blindly, so that two clients
+// who change different attributes at once lose neither.
 struct ModeRecord {
   uint32_t permissions = 0, reserved = 0;
   int64_t ctime_ns = 0;
@@ -95,7 +95,8 @@ struct Inode {
   bool is_link() const;
 };
 
-// Reserved objects; the numbers of others come from Session::allocate_object_ids, with user bits 0 in `high`.
+// Reserved objects; the numbers of others come from Session::allocate_object_ids, with user bits 0
+// in `high`.
 ObjectId superblock_oid();
 ObjectId root_oid(const placement::ObjectClass& directory_class);
 ObjectId file_oid(uint64_t number, const placement::ObjectClass& file_class);
@@ -108,23 +109,30 @@ Result<SuperblockRecord> decode_superblock(ByteView record);
 
 // A single value of an entry; `value` itself must outlive the operation. Empty: punch.
 client::IoDescriptor single_value(std::string_view akey, const ByteView& value);
-inline std::span<client::IoDescriptor> only(client::IoDescriptor& descriptor) { return {&descriptor, 1}; }
+inline std::span<client::IoDescriptor> only(client::IoDescriptor& descriptor) {
+  return {&descriptor, 1};
+}
 
-// One fetch of an entry: all its records, from one point in time. Stays where it is while it is used.
+// One fetch of an entry: all its records, from one point in time. Stays where it is while it is
+// used.
 class EntryFetch {
  public:
   // `target_room`: bytes for a symbolic link's target.
   EntryFetch(MutableByteView inode_room, bool with_superblock);
   EntryFetch(const EntryFetch&) = delete;
   EntryFetch& operator=(const EntryFetch&) = delete;
-  std::span<client::IoDescriptor> descriptors() { return {descriptors_.data(), with_superblock_ ? 7u : 6u}; }
+  std::span<client::IoDescriptor> descriptors() {
+    return {descriptors_.data(), with_superblock_ ? 7u : 6u};
+  }
   // kNonexistent without text where there is no entry.
   Result<Inode> inode(std::string_view name) const;
   // kNonexistent where there is none.
   Result<SuperblockRecord> superblock() const;
 
  private:
-  bool present(size_t index, size_t bytes) const { return descriptors_[index].record_size == bytes; }
+  bool present(size_t index, size_t bytes) const {
+    return descriptors_[index].record_size == bytes;
+  }
   bool with_superblock_;
   ModeRecord mode_;
   OwnerRecord owner_;

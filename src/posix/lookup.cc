@@ -24,11 +24,13 @@ bool nothing_left(const std::string& path) { return path.find_first_not_of('/') 
 
 }  // namespace
 
-Task<Result<Inode>> FileSystem::entry(Session& session, const Directory& parent, std::string_view name) {
+Task<Result<Inode>> FileSystem::entry(Session& session, const Directory& parent,
+                                      std::string_view name) {
   std::byte room[sizeof(InodeRecord) + 168];  // with most targets of links
   {
     EntryFetch fetch(room, false);
-    Result<void> fetched = co_await session.fetch(parent.object, as_bytes(name), 0, fetch.descriptors());
+    Result<void> fetched =
+        co_await session.fetch(parent.object, as_bytes(name), 0, fetch.descriptors());
     if (fetched) {
       Result<Inode> inode = fetch.inode(name);
       if (inode.code() == Code::kNonexistent) co_return no_such_entry(name);
@@ -47,8 +49,8 @@ Task<Result<Inode>> FileSystem::entry(Session& session, const Directory& parent,
   co_return inode;
 }
 
-Result<NodePtr> FileSystem::make_node(Session& session, DirectoryPtr parent, std::string_view name, Inode inode,
-                                      bool writable) const {
+Result<NodePtr> FileSystem::make_node(Session& session, DirectoryPtr parent, std::string_view name,
+                                      Inode inode, bool writable) const {
   auto node = std::make_shared<Node>();
   if (inode.is_directory()) {
     VARVE_TRY(node->directory, directory_at(session, parent, name, inode));
@@ -70,16 +72,17 @@ Task<Result<NodePtr>> FileSystem::node_of(Session& session, DirectoryPtr directo
   co_return make_node(session, directory->parent, directory->name, std::move(inode), writable);
 }
 
-Task<Result<NodePtr>> FileSystem::lookup(Session& session, DirectoryPtr start, std::string path, bool follow,
-                                         bool writable) {
+Task<Result<NodePtr>> FileSystem::lookup(Session& session, DirectoryPtr start, std::string path,
+                                         bool follow, bool writable) {
   if (path.empty()) co_return Error(Code::kInvalid, "a path is empty");
-  if (path.size() >= kPathBytesMax) co_return Error(Code::kNameTooLong, "a path is longer than 4095 bytes");
+  if (path.size() >= kPathBytesMax)
+    co_return Error(Code::kNameTooLong, "a path is longer than 4095 bytes");
   if (!start || path.front() == '/') start = root_->directory;
   co_return co_await walk(session, std::move(start), std::move(path), follow, writable);
 }
 
-Task<Result<NodePtr>> FileSystem::walk(Session& session, DirectoryPtr at, std::string path, bool follow,
-                                       bool writable) {
+Task<Result<NodePtr>> FileSystem::walk(Session& session, DirectoryPtr at, std::string path,
+                                       bool follow, bool writable) {
   int links = 0;
   for (;;) {
     const std::string name = take_component(path);
@@ -97,13 +100,15 @@ Task<Result<NodePtr>> FileSystem::walk(Session& session, DirectoryPtr at, std::s
       if (++links > kLinksMax)
         co_return Error(Code::kLinkLoop, "'" + name + "': more than 40 symbolic links on the way");
       if (inode.target.size() + path.size() >= kPathBytesMax)
-        co_return Error(Code::kNameTooLong, "'" + name + "': the path through this link is too long");
+        co_return Error(Code::kNameTooLong,
+                        "'" + name + "': the path through this link is too long");
       if (inode.target.front() == '/') at = root_->directory;
       path = inode.target + path;
       continue;
     }
     if (!last || must_be_directory) {
-      if (!inode.is_directory()) co_return Error(Code::kNotDirectory, "'" + name + "' is not a directory");
+      if (!inode.is_directory())
+        co_return Error(Code::kNotDirectory, "'" + name + "' is not a directory");
     }
     if (last) co_return make_node(session, std::move(at), name, std::move(inode), writable);
     VARVE_CO_TRY(at, directory_at(session, at, name, inode));

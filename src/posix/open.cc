@@ -8,22 +8,25 @@ Task<Result<NodePtr>> FileSystem::open(Session& session, DirectoryPtr parent, st
                                        OpenOptions options) {
   VARVE_CO_CHECK(check_name(name));
   if (options.writable || options.create || options.truncate) VARVE_CO_CHECK(require_writable());
-  // An entry may come and go between the two looks at it; who loses that race four times is told so.
+  // An entry may come and go between the two looks at it; who loses that race four times is told
+  // so.
   for (int attempt = 0; attempt < 4; ++attempt) {
     if (options.create) {
       VARVE_CO_TRY(Inode inode, co_await new_inode(session, *parent, options));
       Result<void> made = co_await insert(session, *parent, name, inode);
-      if (made) co_return make_node(session, std::move(parent), name, std::move(inode), options.writable);
+      if (made)
+        co_return make_node(session, std::move(parent), name, std::move(inode), options.writable);
       if (made.code() != Code::kExists || options.exclusive) co_return std::move(made.error());
     }
     Result<NodePtr> opened = co_await open_existing(session, parent, name, options);
     if (opened.code() != Code::kNonexistent || !options.create) co_return opened;
   }
-  co_return Error(Code::kBusy, "'" + std::string(name) + "' is made and removed all the time; try again later");
+  co_return Error(Code::kBusy,
+                  "'" + std::string(name) + "' is made and removed all the time; try again later");
 }
 
-Task<Result<NodePtr>> FileSystem::open_existing(Session& session, DirectoryPtr parent, std::string_view name,
-                                                OpenOptions options) {
+Task<Result<NodePtr>> FileSystem::open_existing(Session& session, DirectoryPtr parent,
+                                                std::string_view name, OpenOptions options) {
   VARVE_CO_TRY(Inode inode, co_await entry(session, *parent, name));
   const uint32_t type = options.mode & S_IFMT;
   NodePtr node;

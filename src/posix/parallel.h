@@ -28,15 +28,17 @@ Task<bool> worker(Work<T>& work) {
 }
 }  // namespace parallel_detail
 
-// Runs one(item) for each, at most `width` side by side. After a failure no further one is begun; ends
-// when those under way have ended, with the first failure.
+// Runs one(item) for each, at most `width` side by side. After a failure no further one is begun;
+// ends when those under way have ended, with the first failure.
 template <class T>
-Task<Result<void>> for_each_limited(std::vector<T>& items, size_t width, Task<Result<void>> (*one)(T&)) {
+Task<Result<void>> for_each_limited(std::vector<T>& items, size_t width,
+                                    Task<Result<void>> (*one)(T&)) {
   if (items.empty()) co_return Result<void>();
   if (items.size() == 1) co_return co_await one(items.front());
   parallel_detail::Work<T> work{items, one, 0, {}};
   std::vector<Task<bool>> workers;
-  for (size_t i = 0; i < std::min(width, items.size()); ++i) workers.push_back(parallel_detail::worker(work));
+  for (size_t i = 0; i < std::min(width, items.size()); ++i)
+    workers.push_back(parallel_detail::worker(work));
   co_await when_all(std::move(workers));
   co_return std::move(work.result);
 }

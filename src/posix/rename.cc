@@ -23,9 +23,11 @@ bool lies_in(const DirectoryPtr& directory, ObjectId ancestor) {
 
 Result<void> check_replacement(const Inode& moved, const Inode& replaced, std::string_view name) {
   if (moved.is_directory() && !replaced.is_directory())
-    return Error(Code::kNotDirectory, "'" + std::string(name) + "' is not a directory: a directory cannot replace it");
+    return Error(Code::kNotDirectory,
+                 "'" + std::string(name) + "' is not a directory: a directory cannot replace it");
   if (!moved.is_directory() && replaced.is_directory())
-    return Error(Code::kIsDirectory, "'" + std::string(name) + "' is a directory: only a directory can replace it");
+    return Error(Code::kIsDirectory,
+                 "'" + std::string(name) + "' is a directory: only a directory can replace it");
   return {};
 }
 
@@ -52,7 +54,8 @@ Task<Result<FileSystem::Carried>> FileSystem::carry(Session& session, const Dire
 
 // Makes the entry under this name, in one update that also takes away what an older one left there.
 Task<Result<void>> FileSystem::put(Session& session, const Directory& parent, std::string_view name,
-                                   const Carried& entry, const std::vector<std::string>& stale_attributes) {
+                                   const Carried& entry,
+                                   const std::vector<std::string>& stale_attributes) {
   Inode inode = entry.inode;
   // Whoever has the file open under its old name marks that one: never trust the mark from here on.
   inode.written = inode.is_file();
@@ -86,7 +89,8 @@ Task<Result<std::optional<ObjectId>>> FileSystem::rename(Session& session, Direc
   std::optional<ObjectId> replaced_oid;
   if (from->object.oid == to->object.oid && name == new_name) co_return replaced_oid;
   if (moved.inode.is_directory() && lies_in(to, moved.inode.oid))
-    co_return Error(Code::kInvalid, "the directory '" + std::string(name) + "' cannot move into itself");
+    co_return Error(Code::kInvalid,
+                    "the directory '" + std::string(name) + "' cannot move into itself");
 
   Result<Carried> replaced = co_await carry(session, *to, new_name);
   if (!replaced && replaced.code() != Code::kNonexistent) co_return std::move(replaced.error());
@@ -96,11 +100,14 @@ Task<Result<std::optional<ObjectId>>> FileSystem::rename(Session& session, Direc
     // Two names of one file: an earlier rename was cut off between its steps. Finish it.
     const bool same_file = !moved.inode.is_link() && replaced->inode.oid == moved.inode.oid;
     if (replaced->inode.is_directory() && !same_file) {
-      VARVE_CO_TRY(const DirectoryPtr directory, directory_at(session, to, new_name, replaced->inode));
+      VARVE_CO_TRY(const DirectoryPtr directory,
+                   directory_at(session, to, new_name, replaced->inode));
       Session::Anchor anchor;
-      VARVE_CO_TRY(const std::vector<ListedName> left, co_await list(session, *directory, anchor, 1));
+      VARVE_CO_TRY(const std::vector<ListedName> left,
+                   co_await list(session, *directory, anchor, 1));
       if (!left.empty())
-        co_return Error(Code::kNotEmpty, "the directory '" + std::string(new_name) + "' is not empty");
+        co_return Error(Code::kNotEmpty,
+                        "the directory '" + std::string(new_name) + "' is not empty");
     }
     for (auto& attribute : replaced->attributes) stale.push_back(std::move(attribute.first));
     if (!same_file) replaced_oid = replaced->inode.oid;
@@ -108,27 +115,31 @@ Task<Result<std::optional<ObjectId>>> FileSystem::rename(Session& session, Direc
   moved.inode.ctime_ns = static_cast<int64_t>(session.executor().clock().wall_ns());
   VARVE_CO_CHECK(co_await put(session, *to, new_name, moved, stale));
   const ByteView dkey = as_bytes(name);
-  Result<void> punched = co_await session.punch(from->object, std::span<const ByteView>(&dkey, 1), {}, store::kCondPunch);
+  Result<void> punched = co_await session.punch(from->object, std::span<const ByteView>(&dkey, 1),
+                                                {}, store::kCondPunch);
   if (!punched && punched.code() != Code::kNonexistent) co_return std::move(punched.error());
   if (replaced_oid) VARVE_CO_CHECK(co_await remove_object(session, replaced->inode));
   co_return replaced_oid;
 }
 
-Task<Result<void>> FileSystem::exchange(Session& session, DirectoryPtr first, std::string_view first_name,
-                                        DirectoryPtr second, std::string_view second_name) {
+Task<Result<void>> FileSystem::exchange(Session& session, DirectoryPtr first,
+                                        std::string_view first_name, DirectoryPtr second,
+                                        std::string_view second_name) {
   VARVE_CO_CHECK(check_name(first_name));
   VARVE_CO_CHECK(check_name(second_name));
   VARVE_CO_CHECK(require_writable());
   VARVE_CO_TRY(Carried one, co_await carry(session, *first, first_name));
   VARVE_CO_TRY(Carried other, co_await carry(session, *second, second_name));
-  if (first->object.oid == second->object.oid && first_name == second_name) co_return Result<void>();
+  if (first->object.oid == second->object.oid && first_name == second_name)
+    co_return Result<void>();
   if ((one.inode.is_directory() && lies_in(second, one.inode.oid)) ||
       (other.inode.is_directory() && lies_in(first, other.inode.oid)))
     co_return Error(Code::kInvalid, "a directory cannot change places with what lies below it");
   std::vector<std::string> first_stale, second_stale;
   for (const auto& attribute : one.attributes) first_stale.push_back(attribute.first);
   for (const auto& attribute : other.attributes) second_stale.push_back(attribute.first);
-  one.inode.ctime_ns = other.inode.ctime_ns = static_cast<int64_t>(session.executor().clock().wall_ns());
+  one.inode.ctime_ns = other.inode.ctime_ns =
+      static_cast<int64_t>(session.executor().clock().wall_ns());
   VARVE_CO_CHECK(co_await put(session, *second, second_name, one, second_stale));
   VARVE_CO_CHECK(co_await put(session, *first, first_name, other, first_stale));
   co_return Result<void>();
