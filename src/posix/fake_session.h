@@ -113,13 +113,15 @@ class FakeSession final : public client::Session {
   Task<Result<void>> punch(const client::Object& object, std::span<const ByteView> dkeys,
                            std::span<const ByteView> akeys, uint64_t conditions) override;
   Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const client::Object& object,
-                                                            Anchor& anchor,
-                                                            uint32_t limit) override;
+                                                            Anchor& anchor, uint32_t limit,
+                                                            uint32_t bytes_limit) override;
   Task<Result<std::vector<object::ListedEntry>>> list_akeys(const client::Object& object,
                                                             ByteView dkey, Anchor& anchor,
-                                                            uint32_t limit) override;
+                                                            uint32_t limit,
+                                                            uint32_t bytes_limit) override;
   Task<Result<std::vector<object::ListedEntry>>> list_ranges(const client::Object&, ByteView,
-                                                             ByteView, Anchor&, uint32_t) override {
+                                                             ByteView, Anchor&, uint32_t,
+                                                             uint32_t*) override {
     co_return Code::kNotImplemented;
   }
   Task<Result<object::QueryReply>> query(const client::Object& object, ByteView dkey, ByteView akey,
