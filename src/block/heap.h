@@ -62,6 +62,7 @@ class Heap {
   void free(HeapOffset offset, uint32_t bytes);
   void change(HeapOffset offset, uint32_t bytes) {
     VARVE_ASSERT(open_, "changes are made inside a transaction");
+    if (bytes == 0) return;
     if (!ranges_.empty()) {
       const ChangedRange& last = ranges_.back();
       if (offset >= last.offset && offset + bytes <= last.offset + last.length &&

@@ -1,35 +1,138 @@
 #include "block/heap_volume.h"
 
+#include <cstring>
+
+#include "block/log_replay.h"
+
 namespace varve::block {
+namespace {
+
+std::byte* arena_of(device::Device& device, const Superblock& superblock, const LazyMemory& memory) {
+  return device.persistent() ? memory.data() : device.direct(superblock.geometry.arena_offset);
+}
+
+}  // namespace
 
 HeapVolume::HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock)
     : executor_(executor), device_(device), superblock_(superblock),
-      heap_(device.direct(superblock.geometry.arena_offset), superblock.geometry.chunks_offset,
+      arena_(device.persistent() ? superblock.geometry.arena_bytes : kPageBytes, true),
+      heap_(arena_of(device, superblock, arena_), superblock.geometry.chunks_offset,
             superblock.geometry.chunk_count),
-      extents_(heap_, device.direct(superblock.geometry.arena_offset),
-               superblock.geometry.bitmap_offset, superblock.geometry.data_offset,
+      extents_(heap_, arena_of(device, superblock, arena_), superblock.geometry.bitmap_offset,
+               superblock.geometry.data_offset,
                superblock.geometry.data_bytes / device::kBlockBytes) {
-  base_ = device.direct(superblock.geometry.arena_offset);
+  base_ = arena_of(device, superblock, arena_);
 }
+
+// If it was not closed, its executor is gone: nothing is left to take leave of.
 HeapVolume::~HeapVolume() = default;
 
+// --- opening and closing
+
 Task<Result<void>> HeapVolume::recover() {
+  LogPoint head;
+  if (device_.persistent()) {
+    pages_ = std::make_unique<PageStore>(device_, superblock_, base_);
+    VARVE_CO_CHECK(co_await pages_->load());
+    VARVE_CO_CHECK(co_await replay(head));
+  }
   if (heap_.header()->magic == 0) heap_.initialize();
   VARVE_CO_CHECK(heap_.load());
   extents_.load();
+  if (!pages_) co_return {};
+  ++superblock_.incarnation;
+  superblock_.clean = 0;
+  VARVE_CO_CHECK(co_await write_superblock());
+  const Log::Start start{superblock_.volume,
+                         superblock_.incarnation,
+                         {superblock_.log_tail, superblock_.tail_sequence},
+                         head};
+  log_ = std::make_unique<Log>(executor_, device_, superblock_.geometry, start,
+                               [this](Lsn lsn) { became_durable(lsn); });
+  durable_ = last_committed_ = Lsn{head.position};
+  executor_.add_poller(*this);
+  polled_ = true;
   co_return {};
 }
 
-Task<Result<void>> HeapVolume::close() { co_return {}; }
-bool HeapVolume::ready_for(uint64_t) { return true; }
-Task<Result<void>> HeapVolume::wait_ready(uint64_t) { co_return {}; }
+Task<Result<void>> HeapVolume::replay(LogPoint& end) {
+  const auto apply = [this](const LogEntry& entry) -> Result<void> {
+    if (entry.kind != LogEntry::kHeap) return {};
+    const uint64_t arena_bytes = superblock_.geometry.arena_bytes;
+    if (entry.offset > arena_bytes || entry.length > arena_bytes - entry.offset || entry.length == 0)
+      return Error(Code::kBadFormat, "log: a record leaves the heap");
+    std::memcpy(base_ + entry.offset, entry.bytes.data(), entry.length);
+    pages_->mark_dirty(entry.offset, entry.length);
+    return {};
+  };
+  VARVE_CO_TRY(const ReplayResult result,
+               co_await replay_log(device_, superblock_, pages_->must_reach(), apply));
+  replayed_records_ = result.records;
+  end = result.end;
+  co_return {};
+}
+
+Task<Result<void>> HeapVolume::write_superblock() {
+  ++superblock_.revision;
+  seal_superblock(superblock_);
+  device::AlignedBuffer buffer(kPageBytes);
+  std::memcpy(buffer.data(), &superblock_, sizeof superblock_);
+  const ByteView view = buffer.view();
+  // One after the other: at every instant one copy is whole.
+  for (const uint64_t offset : kSuperblockOffsets)
+    VARVE_CO_CHECK(co_await device_.write_durable(offset, Gather(&view, 1)));
+  co_return {};
+}
+
+Task<Result<void>> HeapVolume::close() {
+  VARVE_ASSERT(!heap_.in_transaction(), "a volume is closed between transactions");
+  if (!log_) co_return {};
+  closing_ = true;
+  while (checkpointing_) co_await progress_.wait();
+  Result<void> result = {};
+  const Result<Lsn> reached = co_await make_durable();
+  if (reached.ok())
+    result = co_await run_checkpoint(true);
+  else
+    result = reached.error();
+  co_await log_->drain();
+  if (polled_) executor_.remove_poller(*this);
+  polled_ = false;
+  co_return std::move(result);
+}
+
+// --- transactions
+
+bool HeapVolume::ready_for(uint64_t bytes) {
+  return !log_ || (!log_->failure() && log_->has_room(bytes));
+}
+
+Task<Result<void>> HeapVolume::wait_ready(uint64_t bytes) {
+  while (!ready_for(bytes)) {
+    if (log_->failure()) co_return Error(*log_->failure());
+    if (!checkpointing_ && log_->used_bytes() == 0)
+      co_return Error(Code::kNoSpace, "log: a transaction of " + std::to_string(bytes) +
+                                          " bytes is larger than the log allows; split it, or "
+                                          "format with a larger log");
+    if (!checkpointing_) executor_.spawn(checkpoint_in_background());
+    if (checkpointing_) co_await progress_.wait();
+  }
+  co_return {};
+}
 
 Lsn HeapVolume::commit() {
-  heap_.commit(false);
-  ++last_committed_.value;
-  durable_ = last_committed_;
+  if (!log_) {
+    heap_.commit(false);
+    ++last_committed_.value;
+    durable_ = last_committed_;
+    extents_.committed(last_committed_);
+    extents_.settle(durable_);
+    return last_committed_;
+  }
+  const std::span<const ChangedRange> ranges = heap_.commit(true);
+  last_committed_ = log_->append({base_, ranges, extents_.released()});
+  for (const ChangedRange& range : ranges) pages_->mark_dirty(range.offset, range.length);
   extents_.committed(last_committed_);
-  extents_.settle(durable_);
   return last_committed_;
 }
 
@@ -38,26 +141,101 @@ void HeapVolume::rollback() {
   extents_.rolled_back();
 }
 
-Task<Result<void>> HeapVolume::durable(Lsn) { co_return {}; }
+Task<Result<void>> HeapVolume::durable(Lsn lsn) {
+  if (!log_) co_return {};
+  co_return co_await log_->durable(lsn);
+}
+
+void HeapVolume::became_durable(Lsn lsn) {
+  durable_ = lsn;
+  extents_.settle(lsn);
+  if (log_->failure()) progress_.notify_all();
+}
+
+bool HeapVolume::poll() {
+  const bool any = log_->poll();
+  if (!checkpointing_ && !closing_ && !log_->failure() &&
+      log_->used_bytes() > superblock_.geometry.log_bytes / 2)
+    executor_.spawn(checkpoint_in_background());
+  return any;
+}
+
+// --- extents
 
 Result<Extent> HeapVolume::reserve(uint64_t bytes) { return extents_.reserve(bytes, device_.name()); }
-void HeapVolume::publish(Extent extent) { extents_.publish(extent); }
-void HeapVolume::release(Extent extent) { extents_.release(extent); }
 
 Task<Result<void>> HeapVolume::write(Extent extent, Gather from) {
   VARVE_ASSERT(size_of(from) <= extent.length, "what is written fits the extent");
-  return device_.write(extent.offset, from);
+  Result<void> written = co_await device_.write(extent.offset, from);
+  if (!log_) co_return std::move(written);
+  if (written.ok())
+    log_->extent_written();
+  else if (written.code() == Code::kIo)
+    log_->fail(written.error());
+  co_return std::move(written);
 }
 
 Task<Result<void>> HeapVolume::read(uint64_t offset, MutableByteView into) {
   return device_.read(offset, into);
 }
 
+// --- checkpoints
+
+Task<Result<Lsn>> HeapVolume::make_durable() {
+  const Lsn reached = last_committed_;
+  VARVE_CO_CHECK(co_await log_->durable(reached));
+  co_return reached;
+}
+
+Task<Result<void>> HeapVolume::run_checkpoint(bool clean) {
+  if (log_->failure()) co_return Error(*log_->failure());
+  checkpointing_ = true;
+  // Whatever is dirty now is written; what changes later stands in the log from here on.
+  const LogPoint tail = log_->open_point();
+  const std::function<Task<Result<Lsn>>()> reach = [this] { return make_durable(); };
+  Result<void> result = co_await pages_->write_dirty(reach);
+  if (result.ok()) {
+    superblock_.log_tail = tail.position;
+    superblock_.tail_sequence = tail.sequence;
+    superblock_.must_reach = pages_->must_reach();
+    superblock_.clean = clean ? 1 : 0;
+    result = co_await write_superblock();
+  }
+  if (result.ok()) {
+    log_->advance_tail(tail);
+    ++checkpoints_;
+  } else {
+    log_->fail(Error(result.error()));
+  }
+  checkpointing_ = false;
+  progress_.notify_all();
+  co_return std::move(result);
+}
+
+Task<void> HeapVolume::checkpoint_in_background() {
+  const Result<void> result = co_await run_checkpoint(false);
+  if (!result.ok()) co_return;  // the log has failed with it: durable() and wait_ready() say so
+}
+
+Task<Result<void>> HeapVolume::checkpoint() {
+  if (!log_) co_return {};
+  while (checkpointing_) co_await progress_.wait();
+  co_return co_await run_checkpoint(false);
+}
+
+// --- administration
+
 SpaceUse HeapVolume::use() const {
   return {heap_.allocated_bytes(), heap_.capacity_bytes(), extents_.used_bytes(),
           extents_.capacity_bytes()};
 }
-LogStatistics HeapVolume::statistics() const { return statistics_; }
-Task<Result<void>> HeapVolume::checkpoint() { co_return {}; }
+
+LogStatistics HeapVolume::statistics() const {
+  LogStatistics statistics;
+  if (log_) log_->count(statistics);
+  statistics.checkpoints = checkpoints_;
+  statistics.replayed_records = replayed_records_;
+  return statistics;
+}
 
 }  // namespace varve::block

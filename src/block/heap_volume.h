@@ -7,10 +7,13 @@
 #include "block/extent_map.h"
 #include "block/heap.h"
 #include "block/layout.h"
+#include "block/lazy_memory.h"
+#include "block/log.h"
+#include "block/page_store.h"
 
 namespace varve::block {
 
-class HeapVolume final : public Volume {
+class HeapVolume final : public Volume, private Poller {
  public:
   HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock);
   ~HeapVolume() override;
@@ -31,28 +34,44 @@ class HeapVolume final : public Volume {
 
   Result<Extent> reserve(uint64_t bytes) override;
   void cancel(Extent extent) override { extents_.cancel(extent); }
-  void publish(Extent extent) override;
-  void release(Extent extent) override;
+  void publish(Extent extent) override { extents_.publish(extent); }
+  void release(Extent extent) override { extents_.release(extent); }
   Task<Result<void>> write(Extent extent, Gather from) override;
   Task<Result<void>> read(uint64_t offset, MutableByteView into) override;
   std::byte* direct(uint64_t offset) override { return device_.direct(offset); }
   Pin pin() override { return Pin(*this, extents_.pin()); }
 
-  bool persistent() const override { return device_.persistent(); }
+  bool persistent() const override { return log_ != nullptr; }
   SpaceUse use() const override;
   LogStatistics statistics() const override;
   Task<Result<void>> checkpoint() override;
 
  private:
   void unpin(uint64_t generation) override { extents_.unpin(generation); }
+  bool poll() override;
 
-  [[maybe_unused]] Executor& executor_;
+  Task<Result<void>> replay(LogPoint& end);
+  Task<Result<void>> write_superblock();
+  Task<Result<void>> run_checkpoint(bool clean);
+  Task<void> checkpoint_in_background();
+  Task<Result<Lsn>> make_durable();
+  void became_durable(Lsn lsn);
+
+  Executor& executor_;
   device::Device& device_;
   Superblock superblock_;
+  LazyMemory arena_;  // unless the device is memory: then the arena lies there
   Heap heap_;
   ExtentMap extents_;
   Lsn last_committed_;
-  LogStatistics statistics_;
+  // Persistent devices only.
+  std::unique_ptr<PageStore> pages_;
+  std::unique_ptr<Log> log_;
+  bool polled_ = false;
+  bool checkpointing_ = false;
+  bool closing_ = false;
+  Signal progress_;  // a checkpoint ended, or the log failed
+  uint64_t checkpoints_ = 0, replayed_records_ = 0;
 };
 
 }  // namespace varve::block

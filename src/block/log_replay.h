@@ -1,0 +1,22 @@
+// Reading the log back: whole groups in order, up to the first that is not intact.
+#pragma once
+
+#include "block/layout.h"
+#include "block/log_format.h"
+#include "device/device.h"
+#include "runtime/task.h"
+
+namespace varve::block {
+
+struct ReplayResult {
+  LogPoint end;          // where the next group goes
+  uint64_t records = 0;
+};
+
+// From the superblock's tail on. `visit` sees every entry in order. kBadFormat if acknowledged groups are
+// damaged or missing: the log ends below what a checkpoint or a later group says had been acknowledged.
+Task<Result<ReplayResult>> replay_log(device::Device& device, const Superblock& superblock,
+                                      uint64_t must_reach,
+                                      std::function<Result<void>(const LogEntry&)> visit);
+
+}  // namespace varve::block
