@@ -40,7 +40,7 @@ void Core::flush_soon(std::shared_ptr<PeerImpl> peer) {
 
 Task<void> Core::flush_at_end_of_step(std::shared_ptr<Core> core) {
   while (!core->closed) {
-    FlushAwaiter gathered{*core};
+    FlushAwaiter gathered(*core);
     co_await gathered;
     core->flushing_.swap(core->dirty_);
     for (const auto& peer : core->flushing_) {

@@ -71,6 +71,10 @@ struct Core : std::enable_shared_from_this<Core> {
  private:
   struct FlushAwaiter {
     Core& core;
+    explicit FlushAwaiter(Core& core) : core(core) {}
+    ~FlushAwaiter() {
+      core.flusher_ = nullptr;
+    }  // its frame may end with the executor, before the node
     bool await_ready() const { return core.closed || !core.dirty_.empty(); }
     void await_suspend(std::coroutine_handle<> handle) { core.flusher_ = handle; }
     void await_resume() const {}

@@ -158,13 +158,21 @@ void PeerImpl::mark_late(uint64_t id) {
   const Instant until = now() + kLateReplyWait;
   late_.emplace_back(id, until);
   late_ids_.insert(id);
+  // The server takes twice what it grants, for the sake of these.
+  if (late_holding() == 0) credits_.release();
   if (!late_timer_.armed()) core_->executor.arm_timer(late_timer_, until);
+}
+
+void PeerImpl::forgive(uint64_t late_id) {
+  const uint64_t before = late_holding();
+  late_ids_.erase(late_id);
+  credits_.release(before - late_holding());
 }
 
 void PeerImpl::forgive_late() {
   const Instant at = now();
   while (!late_.empty() && late_.front().second <= at) {
-    if (late_ids_.erase(late_.front().first)) credits_.release();
+    forgive(late_.front().first);
     late_.pop_front();
   }
   if (!late_.empty()) core_->executor.arm_timer(late_timer_, late_.front().second);
@@ -261,8 +269,10 @@ bool PeerImpl::receive_frame(const FrameHeader& header, ByteView frame, HeldMess
                              std::unique_ptr<network::IncomingBulk> bulk) {
   if (header.kind == Kind::kWelcome) {
     const uint32_t granted = std::min(header.credits, core_->options.credits);
-    if (granted > credits_total_) credits_.release(granted - credits_total_);
-    credits_total_ = std::max(credits_total_, granted);
+    const uint32_t more = granted > credits_total_ ? granted - credits_total_ : 0;
+    const uint64_t before = late_holding();
+    credits_total_ += more;
+    credits_.release(more + before - late_holding());
     return true;
   }
   if (header.kind == Kind::kReply) {
@@ -289,7 +299,7 @@ void PeerImpl::receive_reply(const FrameHeader& header, ByteView frame,
   PendingCall* call = find_call(header.id);
   if (!call) {
     ++core_->counters.replies_late;
-    if (late_ids_.erase(header.id)) credits_.release();
+    forgive(header.id);
     return;
   }
   call->header = header;

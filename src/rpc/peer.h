@@ -69,6 +69,10 @@ class PeerImpl final : public Peer, public std::enable_shared_from_this<PeerImpl
   void malformed(const char* what);
   void other_version(uint16_t version);
   void mark_late(uint64_t id);
+  uint64_t late_holding() const {
+    return late_ids_.size() > credits_total_ ? late_ids_.size() - credits_total_ : 0;
+  }
+  void forgive(uint64_t late_id);
   void forgive_late();
   uint64_t register_call(PendingCall& pending);
   PendingCall* find_call(uint64_t id);
@@ -86,7 +90,8 @@ class PeerImpl final : public Peer, public std::enable_shared_from_this<PeerImpl
   uint64_t last_call_ = 0;
   uint32_t credits_total_;
   Semaphore credits_;
-  // Calls that ended at their deadline and whose reply may still come, oldest first.
+  // Calls that ended at their deadline and whose reply may still come, oldest first. As many of
+  // them as there are credits hold none; further ones keep theirs.
   std::deque<std::pair<uint64_t, Instant>> late_;
   std::unordered_set<uint64_t> late_ids_;
   LateTimer late_timer_;

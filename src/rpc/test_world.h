@@ -34,7 +34,7 @@ class World {
   }
 };
 
-inline constexpr const char* kWorlds[] = {"memory", "tcp"};
+inline constexpr const char* kWorlds[] = {"memory", "tcp", "simulated"};
 std::unique_ptr<World> make_world(const std::string& network);
 
 inline uint64_t thread_cpu_ns() {

@@ -1,5 +1,8 @@
 #include "rpc/test_world.h"
 
+#include "simulation/network.h"
+#include "simulation/virtual_time.h"
+
 namespace varve::rpc {
 namespace {
 
@@ -26,9 +29,29 @@ class RealWorld final : public World {
   Executor executor_{machine_clock(), 1};
 };
 
+class SimulatedWorld final : public World {
+ public:
+  SimulatedWorld() { time_.join(executor_); }
+  Executor& executor() override { return executor_; }
+  std::unique_ptr<network::Network> make_network() override {
+    return switch_.attach(executor_, "host-" + std::to_string(hosts_++));
+  }
+  network::Address listen_address() override { return "simulated://test"; }
+  void run_until(const std::function<bool()>& done) override {
+    time_.run_until(done, time_.clock().now() + 60s);
+  }
+
+ private:
+  simulation::VirtualTime time_;
+  simulation::NetworkSwitch switch_{1};
+  int hosts_ = 0;
+  Executor executor_{time_.clock(), 1};
+};
+
 }  // namespace
 
 std::unique_ptr<World> make_world(const std::string& network) {
+  if (network == "simulated") return std::make_unique<SimulatedWorld>();
   return std::make_unique<RealWorld>(network);
 }
 
