@@ -149,6 +149,13 @@ struct DisconnectPool {
   template <class Archive>
   void visit(Archive& archive) { archive(pool, handle); }
 };
+// Closes every connection, and the container handles opened through them.
+struct EvictPool {
+  OperationId operation;
+  std::string name;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, name); }
+};
 struct GetProperties {
   std::string name;
   template <class Archive>

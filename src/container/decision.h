@@ -1,0 +1,39 @@
+// The container service's operations: pure functions from what is kept and a request to what changes and
+// what is answered. One file each in operations/.
+#pragma once
+
+#include "container/state.h"
+#include "pool/decision.h"
+
+namespace varve::container {
+
+using consensus::Batch;
+using consensus::State;
+using pool::Context;
+using pool::Decision;
+
+ContainerInfo describe(const State& state, const Uuid& pool, const ContainerRecord& container,
+                       bool with_properties);
+
+// --- create: the record says kCreating until every target has it; then finish or undo.
+Result<Decision<ContainerRecord>> begin_create(const State& state, const CreateContainer& request,
+                                               const Context& context);
+Batch finish_create(const Uuid& pool, const ContainerRecord& container);
+Batch undo_create(const State& state, const Uuid& pool, const ContainerRecord& container);
+
+// --- destroy: kDestroying until every target has forgotten it; then finish.
+Result<Decision<ContainerRecord>> begin_destroy(const State& state, const DestroyContainer& request);
+Batch finish_destroy(const State& state, const Uuid& pool, const ContainerRecord& container);
+
+// --- handles
+Result<Decision<OpenContainerReply>> open(const State& state, const OpenContainer& request, const Context& context);
+Batch close(const State& state, const CloseContainer& request);
+
+Result<Batch> set_properties(const State& state, const SetContainerProperties& request);
+Result<Decision<AllocateObjectIdsReply>> allocate_object_ids(const State& state, const AllocateObjectIds& request);
+
+// --- snapshots: `epoch` is one that every target has passed.
+Result<Batch> create_snapshot(const State& state, const CreateSnapshot& request, Epoch epoch);
+Result<Batch> destroy_snapshot(const State& state, const DestroySnapshot& request);
+
+}  // namespace varve::container

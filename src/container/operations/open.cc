@@ -1,0 +1,65 @@
+#include "container/decision.h"
+
+namespace varve::container {
+namespace {
+
+struct Handles {
+  size_t number = 0;
+  bool exclusive = false;
+  std::string oldest;
+  uint64_t oldest_ns = ~0ULL;
+};
+
+Handles handles_of(const State& state, const Uuid& pool, const Uuid& container) {
+  Handles all;
+  state.scan(handles_prefix(pool, container), [&](std::string_view key, const Buffer& value) {
+    auto record = decode<OpenRecord>(value);
+    if (!record.ok()) return true;
+    ++all.number;
+    all.exclusive |= (record->flags & kOpenExclusive) != 0;
+    if (record->opened_ns < all.oldest_ns) {
+      all.oldest_ns = record->opened_ns;
+      all.oldest = key;
+    }
+    return true;
+  });
+  return all;
+}
+
+}  // namespace
+
+Result<Decision<OpenContainerReply>> open(const State& state, const OpenContainer& request, const Context& context) {
+  if (!(request.flags & (kOpenReadOnly | kOpenReadWrite | kOpenExclusive)))
+    return Error(Code::kInvalid, "container open: flags " + std::to_string(request.flags) +
+                                     " must name read-only, read-write or exclusive use");
+  VARVE_TRY(const pool::HandleRecord connection, pool::check_handle(state, request.pool, request.pool_handle));
+  VARVE_TRY(ContainerRecord container, find_container(state, request.pool, request.name));
+  if ((connection.flags & pool::kConnectReadOnly) && !(request.flags & kOpenReadOnly))
+    return Error(Code::kNoPermission, "container '" + request.name +
+                                          "' cannot be opened for writing over a read-only connection to its pool");
+  const Handles others = handles_of(state, request.pool, container.uuid);
+  if (others.exclusive || ((request.flags & kOpenExclusive) && others.number > 0))
+    return Error(Code::kBusy, "container '" + request.name + "' is in use (" + std::to_string(others.number) +
+                                  " handles" + (others.exclusive ? ", exclusively" : "") +
+                                  "); wait until it is closed");
+  Decision<OpenContainerReply> decision;
+  if (others.number >= kOpenHandlesMax) decision.batch.push_back({others.oldest, std::nullopt});
+  const OpenRecord record{request.flags, context.uid, context.now_ns};
+  decision.batch.push_back({handles_prefix(request.pool, container.uuid) + context.fresh.to_string() + "@" +
+                                request.pool_handle.to_string(),
+                            encode(record)});
+  container.opened_ns = context.now_ns;
+  decision.batch.push_back({container_key(request.pool, container.uuid), encode(container)});
+  decision.reply.handle = context.fresh;
+  decision.reply.info = describe(state, request.pool, container, true);
+  ++decision.reply.info.handles;
+  return decision;
+}
+
+Batch close(const State& state, const CloseContainer& request) {
+  Batch batch;  // empty if it is closed already
+  pool::remove_all(state, handles_prefix(request.pool, request.container) + request.handle.to_string() + "@", batch);
+  return batch;
+}
+
+}  // namespace varve::container

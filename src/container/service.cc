@@ -1,0 +1,203 @@
+#include "container/service.h"
+
+namespace varve::container {
+
+using pool::on_each;
+using pool::PoolRecord;
+using pool::Shell;
+using Decided = Result<std::pair<Batch, Buffer>>;
+
+void Service::serve_on(rpc::Node& node) {
+  using pool::serve;
+  serve(node, kContainerCreate, *this, &Service::create);
+  serve(node, kContainerDestroy, *this, &Service::destroy);
+  serve(node, kContainerList, *this, &Service::list);
+  serve(node, kContainerQuery, *this, &Service::query);
+  serve(node, kContainerGetProperties, *this, &Service::query);
+  serve(node, kContainerOpen, *this, &Service::open_container);
+  serve(node, kContainerClose, *this, &Service::close_container);
+  serve(node, kContainerSetProperties, *this, &Service::change_properties);
+  serve(node, kContainerAttributes, *this, &Service::container_attributes);
+  serve(node, kAllocateObjectIds, *this, &Service::object_ids);
+  serve(node, kSnapshotCreate, *this, &Service::make_snapshot);
+  serve(node, kSnapshotDestroy, *this, &Service::drop_snapshot);
+  serve(node, kSnapshotList, *this, &Service::snapshots);
+}
+
+Task<Result<void>> Service::create_on_targets(Uuid pool, Uuid container, uint32_t targets) {
+  const auto one = [&](uint32_t target) { return targets_.create_container(target, pool, container); };
+  auto results = co_await on_each<void>(targets, one);
+  co_return pool::all_of(results);
+}
+
+Task<Result<void>> Service::destroy_on_targets(Uuid pool, Uuid container, uint32_t targets) {
+  const auto one = [&](uint32_t target) { return targets_.destroy_container(target, pool, container); };
+  auto results = co_await on_each<void>(targets, one);
+  co_return pool::all_of(results);
+}
+
+Task<Result<void>> Service::tell_snapshots(Uuid pool, Uuid container, uint32_t targets) {
+  std::vector<Epoch> epochs;
+  for (const Snapshot& snapshot : all_snapshots(shell_.store, pool, container)) epochs.push_back(snapshot.epoch);
+  const auto one = [&](uint32_t target) { return targets_.set_snapshots(target, pool, container, epochs); };
+  auto results = co_await on_each<void>(targets, one);
+  co_return pool::all_of(results);
+}
+
+Task<Result<void>> Service::recover_one(PoolRecord pool, ContainerRecord container) {
+  if (container.state == ContainerState::kReady)
+    co_return co_await tell_snapshots(pool.uuid, container.uuid, pool.targets);
+  const bool creating = container.state == ContainerState::kCreating;
+  log_warning("container " + container.uuid.to_string() + ": finishing its interrupted " +
+              (creating ? "creation (undone)" : "destruction"));
+  VARVE_CO_CHECK(co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets));
+  co_return co_await shell_.store.commit(finish_destroy(shell_.store, pool.uuid, container));
+}
+
+Task<Result<void>> Service::recover() {
+  for (const PoolRecord& pool : pool::all_pools(shell_.store))
+    for (const ContainerRecord& container : all_containers(shell_.store, pool.uuid))
+      VARVE_CO_CHECK(co_await recover_one(pool, container));
+  co_return Result<void>();
+}
+
+Task<Result<Buffer>> Service::create(CreateContainer request, Caller caller) {
+  VARVE_CO_CHECK(co_await shell_.take_turn(caller));
+  Shell::Turn turn(shell_.turn);
+  VARVE_CO_TRY(const Buffer* first,
+               shell_.operations.find(request.operation.client, request.operation.sequence, kContainerCreate));
+  if (first) co_return *first;
+  VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_TRY(auto decision, begin_create(shell_.store, request, shell_.context(caller)));
+  const ContainerRecord container = std::move(decision.reply);
+  VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));
+  auto created = co_await create_on_targets(pool.uuid, container.uuid, pool.targets);
+  if (!created.ok()) {
+    auto undone = co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets);
+    if (undone.ok()) undone = co_await shell_.store.commit(undo_create(shell_.store, pool.uuid, container));
+    if (!undone.ok())
+      log_error("container " + container.uuid.to_string() + " could not be undone, the next start will: " +
+                undone.error().describe());
+    co_return std::move(created.error()).with("container create");
+  }
+  Buffer body = encode(ContainerReply{describe(shell_.store, pool.uuid, container, true)});
+  Batch last = finish_create(pool.uuid, container);
+  VARVE_CO_CHECK(co_await shell_.commit(std::move(last), request.operation, kContainerCreate, body));
+  co_return std::move(body);
+}
+
+Task<Result<Buffer>> Service::destroy(DestroyContainer request, Caller caller) {
+  VARVE_CO_CHECK(co_await shell_.take_turn(caller));
+  Shell::Turn turn(shell_.turn);
+  VARVE_CO_TRY(const Buffer* first,
+               shell_.operations.find(request.operation.client, request.operation.sequence, kContainerDestroy));
+  if (first) co_return *first;
+  VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_TRY(auto decision, begin_destroy(shell_.store, request));
+  const ContainerRecord container = std::move(decision.reply);
+  VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));
+  VARVE_CO_CHECK(co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets));
+  Buffer body = encode(pool::Empty{});
+  Batch last = finish_destroy(shell_.store, pool.uuid, container);
+  VARVE_CO_CHECK(co_await shell_.commit(std::move(last), request.operation, kContainerDestroy, body));
+  co_return std::move(body);
+}
+
+Task<Result<Buffer>> Service::list(ListContainers request, Caller) {
+  VARVE_CO_CHECK(pool::find_pool(shell_.store, request.pool));
+  ListContainersReply reply;
+  for (const ContainerRecord& container : all_containers(shell_.store, request.pool))
+    if (container.state == ContainerState::kReady)
+      reply.containers.push_back(describe(shell_.store, request.pool, container, false));
+  co_return encode(reply);
+}
+
+Task<Result<Buffer>> Service::query(QueryContainer request, Caller) {
+  VARVE_CO_TRY(const ContainerRecord container, find_container(shell_.store, request.pool, request.name));
+  co_return encode(ContainerReply{describe(shell_.store, request.pool, container, true)});
+}
+
+Task<Result<Buffer>> Service::open_container(OpenContainer request, Caller caller) {
+  const auto decide = [&]() -> Decided {
+    VARVE_TRY(auto decision, open(shell_.store, request, shell_.context(caller)));
+    return std::pair(std::move(decision.batch), encode(decision.reply));
+  };
+  co_return co_await shell_.change(caller, OperationId{}, kContainerOpen, decide);
+}
+
+Task<Result<Buffer>> Service::close_container(CloseContainer request, Caller caller) {
+  const auto decide = [&]() -> Decided {
+    return std::pair(close(shell_.store, request), encode(pool::Empty{}));
+  };
+  co_return co_await shell_.change(caller, OperationId{}, kContainerClose, decide);
+}
+
+Task<Result<Buffer>> Service::change_properties(SetContainerProperties request, Caller caller) {
+  const auto decide = [&]() -> Decided {
+    VARVE_TRY(Batch batch, set_properties(shell_.store, request));
+    return std::pair(std::move(batch), encode(pool::Empty{}));
+  };
+  co_return co_await shell_.change(caller, request.operation, kContainerSetProperties, decide);
+}
+
+Task<Result<Buffer>> Service::container_attributes(ContainerAttributes request, Caller caller) {
+  const auto decide = [&]() -> Decided {
+    VARVE_CHECK(find_container(shell_.store, request.pool, request.container));
+    const std::string prefix = attributes_prefix(request.pool, request.container);
+    VARVE_TRY(auto decision, pool::attributes(shell_.store, prefix, request.verb, request.attributes));
+    return std::pair(std::move(decision.batch), encode(decision.reply));
+  };
+  if (request.verb == pool::AttributeVerb::kSet || request.verb == pool::AttributeVerb::kDelete)
+    co_return co_await shell_.change(caller, request.operation, kContainerAttributes, decide);
+  auto decided = decide();
+  if (!decided.ok()) co_return std::move(decided.error());
+  co_return std::move(decided->second);
+}
+
+Task<Result<Buffer>> Service::object_ids(AllocateObjectIds request, Caller caller) {
+  const auto decide = [&]() -> Decided {
+    VARVE_TRY(auto decision, allocate_object_ids(shell_.store, request));
+    return std::pair(std::move(decision.batch), encode(decision.reply));
+  };
+  co_return co_await shell_.change(caller, request.operation, kAllocateObjectIds, decide);
+}
+
+Task<Result<Buffer>> Service::make_snapshot(CreateSnapshot request, Caller caller) {
+  VARVE_CO_CHECK(co_await shell_.take_turn(caller));
+  Shell::Turn turn(shell_.turn);
+  VARVE_CO_TRY(const Buffer* first,
+               shell_.operations.find(request.operation.client, request.operation.sequence, kSnapshotCreate));
+  if (first) co_return *first;
+  VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  // What was acknowledged is at or below some target's epoch of now; what comes later is above them all.
+  Epoch epoch{};
+  for (uint32_t target = 0; target < pool.targets; ++target)
+    epoch = std::max(epoch, co_await targets_.advance_epoch(target, kEpochNone));
+  for (uint32_t target = 0; target < pool.targets; ++target) {
+    const Epoch passed = co_await targets_.advance_epoch(target, epoch);
+    VARVE_ASSERT(passed > epoch, "a target's clock rises");
+  }
+  VARVE_CO_TRY(Batch batch, create_snapshot(shell_.store, request, epoch));
+  Buffer body = encode(Snapshot{epoch, request.name});
+  VARVE_CO_CHECK(co_await shell_.commit(std::move(batch), request.operation, kSnapshotCreate, body));
+  VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, request.container, pool.targets));
+  co_return std::move(body);
+}
+
+Task<Result<Buffer>> Service::drop_snapshot(DestroySnapshot request, Caller caller) {
+  const auto decide = [&]() -> Decided {
+    VARVE_TRY(Batch batch, destroy_snapshot(shell_.store, request));
+    return std::pair(std::move(batch), encode(pool::Empty{}));
+  };
+  VARVE_CO_TRY(Buffer body, co_await shell_.change(caller, request.operation, kSnapshotDestroy, decide));
+  VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, request.container, pool.targets));
+  co_return std::move(body);
+}
+
+Task<Result<Buffer>> Service::snapshots(ListSnapshots request, Caller) {
+  VARVE_CO_CHECK(find_container(shell_.store, request.pool, request.container));
+  co_return encode(SnapshotsReply{all_snapshots(shell_.store, request.pool, request.container)});
+}
+
+}  // namespace varve::container

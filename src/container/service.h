@@ -1,0 +1,45 @@
+// The container service's coroutine shell, on the system thread: see README.md.
+#pragma once
+
+#include "container/decision.h"
+#include "pool/shell.h"
+#include "pool/targets.h"
+
+namespace varve::container {
+
+using pool::Caller;
+
+class Service {
+ public:
+  // All outlive the service.
+  Service(pool::Shell& shell, pool::Targets& targets) : shell_(shell), targets_(targets) {}
+
+  // After the pool service's recover(): undoes containers half made, destroys those half destroyed, and
+  // tells every target which snapshots there are. Before the first request.
+  Task<Result<void>> recover();
+  void serve_on(rpc::Node& node);
+
+  Task<Result<Buffer>> create(CreateContainer request, Caller caller);
+  Task<Result<Buffer>> destroy(DestroyContainer request, Caller caller);
+  Task<Result<Buffer>> list(ListContainers request, Caller caller);
+  Task<Result<Buffer>> query(QueryContainer request, Caller caller);
+  Task<Result<Buffer>> open_container(OpenContainer request, Caller caller);
+  Task<Result<Buffer>> close_container(CloseContainer request, Caller caller);
+  Task<Result<Buffer>> change_properties(SetContainerProperties request, Caller caller);
+  Task<Result<Buffer>> container_attributes(ContainerAttributes request, Caller caller);
+  Task<Result<Buffer>> object_ids(AllocateObjectIds request, Caller caller);
+  Task<Result<Buffer>> make_snapshot(CreateSnapshot request, Caller caller);
+  Task<Result<Buffer>> drop_snapshot(DestroySnapshot request, Caller caller);
+  Task<Result<Buffer>> snapshots(ListSnapshots request, Caller caller);
+
+ private:
+  Task<Result<void>> create_on_targets(Uuid pool, Uuid container, uint32_t targets);
+  Task<Result<void>> destroy_on_targets(Uuid pool, Uuid container, uint32_t targets);
+  Task<Result<void>> tell_snapshots(Uuid pool, Uuid container, uint32_t targets);
+  Task<Result<void>> recover_one(pool::PoolRecord pool, ContainerRecord container);
+
+  pool::Shell& shell_;
+  pool::Targets& targets_;
+};
+
+}  // namespace varve::container

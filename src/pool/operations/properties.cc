@@ -1,0 +1,25 @@
+#include "pool/decision.h"
+
+namespace varve::pool {
+
+Result<Batch> set_properties(const State& state, const SetProperties& request) {
+  VARVE_CHECK(check_properties(request.properties));
+  VARVE_TRY(PoolRecord pool, find_pool(state, request.name));
+  std::vector<Property> changes = request.properties;
+  Batch batch;
+  if (const Property* label = find_property(changes, 1); label && label->text != pool.label) {
+    VARVE_CHECK(check_label(label->text, "pool"));
+    if (state.get(label_key(label->text)))
+      return Error(Code::kExists, "a pool of the label '" + label->text + "' exists already; choose another");
+    if (!pool.label.empty()) batch.push_back({label_key(pool.label), std::nullopt});
+    pool.label = label->text;
+    batch.push_back({label_key(pool.label), encode(UuidRecord{pool.uuid})});
+  }
+  std::erase_if(changes, [](const Property& property) { return property.type == 1; });
+  merge_properties(pool.properties, changes);
+  VARVE_CHECK(check_properties(pool.properties));
+  batch.push_back({pool_key(pool.uuid), encode(pool)});
+  return batch;
+}
+
+}  // namespace varve::pool

@@ -1,0 +1,116 @@
+#include "pool/state.h"
+
+#include <algorithm>
+
+namespace varve::pool {
+namespace {
+
+Result<PoolRecord> usable(Result<std::optional<PoolRecord>> found, std::string_view name) {
+  if (!found.ok()) return std::move(found.error());
+  if (!*found)
+    return Error(Code::kNonexistent,
+                 "pool '" + std::string(name) + "' does not exist; list pools to see which do");
+  if ((*found)->state != PoolState::kReady)
+    return Error(Code::kBusy, "pool '" + std::string(name) + "' is being " +
+                                  ((*found)->state == PoolState::kCreating ? "created" : "destroyed") +
+                                  "; try again");
+  return std::move(**found);
+}
+
+}  // namespace
+
+Result<PoolRecord> find_pool(const consensus::State& state, const Uuid& uuid) {
+  return usable(read_record<PoolRecord>(state, pool_key(uuid)), uuid.to_string());
+}
+
+Result<PoolRecord> find_pool(const consensus::State& state, std::string_view name) {
+  auto uuid = Uuid::parse(name);
+  if (!uuid.ok()) {
+    const Buffer* value = state.get(label_key(name));
+    auto record = value ? decode<UuidRecord>(*value) : Result<UuidRecord>(UuidRecord{});
+    if (!record.ok())
+      return Error(Code::kBadFormat, "the system's record of label '" + std::string(name) + "' is damaged");
+    uuid = record->uuid;
+  }
+  return usable(read_record<PoolRecord>(state, pool_key(*uuid)), name);
+}
+
+std::vector<PoolRecord> all_pools(const consensus::State& state) {
+  std::vector<PoolRecord> pools;
+  state.scan("pools/", [&](std::string_view, const Buffer& value) {
+    auto record = decode<PoolRecord>(value);
+    if (record.ok()) pools.push_back(std::move(*record));
+    return true;
+  });
+  return pools;
+}
+
+size_t count(const consensus::State& state, std::string_view prefix) {
+  size_t number = 0;
+  state.scan(prefix, [&](std::string_view, const Buffer&) { return ++number, true; });
+  return number;
+}
+
+void remove_all(const consensus::State& state, std::string_view prefix, consensus::Batch& batch) {
+  state.scan(prefix, [&](std::string_view key, const Buffer&) {
+    batch.push_back({std::string(key), std::nullopt});
+    return true;
+  });
+}
+
+Result<void> check_label(std::string_view label, std::string_view noun) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-' || c == ':';
+  };
+  if (label.empty() || label.size() > 127 || !std::all_of(label.begin(), label.end(), allowed) ||
+      Uuid::parse(label).ok())
+    return Error(Code::kInvalid, std::string(noun) + " label '" + std::string(label.substr(0, 127)) +
+                                     "' is not valid; use 1 to 127 letters, digits, '.', '_', '-' or "
+                                     "':', but not the form of a UUID");
+  return {};
+}
+
+Result<void> check_properties(const std::vector<Property>& properties) {
+  if (properties.size() > kPropertiesMax)
+    return Error(Code::kInvalid, std::to_string(properties.size()) + " properties are more than the " +
+                                     std::to_string(kPropertiesMax) + " that are allowed");
+  for (const Property& property : properties)
+    if (property.text.size() > kPropertyTextBytesMax)
+      return Error(Code::kInvalid, "property " + std::to_string(property.type) + " is longer than " +
+                                       std::to_string(kPropertyTextBytesMax) + " bytes");
+  return {};
+}
+
+const Property* find_property(const std::vector<Property>& properties, uint32_t type) {
+  for (const Property& property : properties)
+    if (property.type == type) return &property;
+  return nullptr;
+}
+
+void merge_properties(std::vector<Property>& properties, const std::vector<Property>& changes) {
+  for (const Property& change : changes) {
+    const auto same = [&](const Property& property) { return property.type == change.type; };
+    const auto found = std::find_if(properties.begin(), properties.end(), same);
+    if (found == properties.end()) properties.push_back(change);
+    else *found = change;
+  }
+}
+
+Property number_property(uint32_t type, uint64_t number) { return {type, false, number, ""}; }
+Property text_property(uint32_t type, std::string text) { return {type, true, 0, std::move(text)}; }
+
+std::vector<Property> effective_properties(const PoolRecord& pool) {
+  // DAOS_PROP_PO_*: label, owner, group; then number and default of the rest.
+  std::vector<Property> all = {text_property(1, pool.label), text_property(6, std::to_string(pool.owner_uid) + "@"),
+                               text_property(7, std::to_string(pool.owner_gid) + "@")};
+  constexpr std::pair<uint32_t, uint64_t> kDefaults[] = {
+      {3, 0},     {4, 3},    {5, 1},       {9, 64 * kKiB}, {10, 4096}, {11, 0},  {12, 1},  {13, 0xffffffff}, {14, 1},
+      {15, 2},    {16, 0},   {17, 604800}, {18, 0},        {19, 0},    {20, 1},  {21, 255}, {22, 1},         {23, 5},
+      {24, 50},   {25, 0},   {26, 1},      {27, 600}};
+  for (const auto& [type, number] : kDefaults) all.push_back(number_property(type, number));
+  merge_properties(all, pool.properties);
+  return all;
+}
+
+}  // namespace varve::pool

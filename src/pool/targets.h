@@ -1,0 +1,40 @@
+// What the services ask of the targets; the engine answers by going to their threads.
+#pragma once
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "placement/placement.h"
+#include "pool/wire.h"
+#include "runtime/task.h"
+
+namespace varve::pool {
+
+class Targets {
+ public:
+  virtual ~Targets() = default;
+  virtual uint32_t count() const = 0;
+  // False on memory devices: nothing survives a crash.
+  virtual bool persistent() const = 0;
+  // As every client is to see them, this rank's, in order.
+  virtual std::vector<placement::PoolTarget> map() const = 0;
+
+  // Each on one target, durable at its end. What is there already (or gone already) is a success: after a
+  // crash everything may be asked again.
+  virtual Task<Result<void>> create_pool(uint32_t target, Uuid pool, uint64_t bytes) = 0;
+  virtual Task<Result<void>> destroy_pool(uint32_t target, Uuid pool) = 0;
+  virtual Task<Result<void>> create_container(uint32_t target, Uuid pool, Uuid container) = 0;
+  virtual Task<Result<void>> destroy_container(uint32_t target, Uuid pool, Uuid container) = 0;
+
+  struct Space {
+    uint64_t reserved = 0, used = 0;
+  };
+  virtual Task<Result<Space>> space(uint32_t target, Uuid pool) = 0;
+  virtual Task<TargetInfo> info(uint32_t target) = 0;
+
+  // The target's clock: a new epoch of it; and that none at or below this one is given out any more.
+  virtual Task<Epoch> advance_epoch(uint32_t target, Epoch not_before) = 0;
+  virtual Task<Result<void>> set_snapshots(uint32_t target, Uuid pool, Uuid container,
+                                           std::vector<Epoch> epochs) = 0;
+};
+
+}  // namespace varve::pool
