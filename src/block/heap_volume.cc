@@ -24,7 +24,6 @@ HeapVolume::HeapVolume(Executor& executor, device::Device& device, const Superbl
   base_ = arena_of(device, superblock, arena_);
 }
 
-// If it was not closed, its executor is gone: nothing is left to take leave of.
 HeapVolume::~HeapVolume() = default;
 
 // --- opening and closing
@@ -51,7 +50,6 @@ Task<Result<void>> HeapVolume::recover() {
                                [this](Lsn lsn) { became_durable(lsn); });
   durable_ = last_committed_ = Lsn{head.position};
   executor_.add_poller(*this);
-  polled_ = true;
   co_return {};
 }
 
@@ -96,8 +94,7 @@ Task<Result<void>> HeapVolume::close() {
   else
     result = reached.error();
   co_await log_->drain();
-  if (polled_) executor_.remove_poller(*this);
-  polled_ = false;
+  executor_.remove_poller(*this);
   co_return std::move(result);
 }
 

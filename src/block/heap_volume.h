@@ -67,7 +67,6 @@ class HeapVolume final : public Volume, private Poller {
   // Persistent devices only.
   std::unique_ptr<PageStore> pages_;
   std::unique_ptr<Log> log_;
-  bool polled_ = false;
   bool checkpointing_ = false;
   bool closing_ = false;
   Signal progress_;  // a checkpoint ended, or the log failed

@@ -58,10 +58,11 @@ class FileDevice final : public Device, private Poller {
   ~FileDevice() override {
     if (!ring_ready_) return;
     while (in_flight_ > 0) wait_for_one();
-    executor_.remove_poller(*this);
+    // ~Poller takes leave of the executor, which may be gone already.
     io_uring_queue_exit(&ring_);
   }
 
+  // Takes its place at the executor.
   Result<void> start();
 
   Kind kind() const override { return kind_; }

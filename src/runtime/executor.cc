@@ -80,7 +80,15 @@ Executor::Executor(Clock& clock, uint64_t seed, Options options)
       options_(options),
       roots_(std::make_unique<IntrusiveList<RootPromise>>()) {}
 
-Executor::~Executor() { abandon(); }
+Executor::~Executor() {
+  abandon();
+  for (Poller* poller : pollers_) poller->executor_ = nullptr;
+}
+
+Poller::~Poller() {
+  // The descriptor is the derived class's and closed by now, which took it off the sleeper's set.
+  if (executor_) std::erase(executor_->pollers_, this);
+}
 
 void Executor::abandon() {
   CurrentScope scope(this);
@@ -220,11 +228,15 @@ bool Executor::resume_ready() {
 }
 
 void Executor::add_poller(Poller& poller) {
+  VARVE_ASSERT(!poller.executor_, "a poller has one executor");
+  poller.executor_ = this;
   pollers_.push_back(&poller);
   if (sleeper_ && poller.descriptor() >= 0) sleeper_->add(poller.descriptor());
 }
 
 void Executor::remove_poller(Poller& poller) {
+  if (poller.executor_ != this) return;
+  poller.executor_ = nullptr;
   std::erase(pollers_, &poller);
   if (sleeper_ && poller.descriptor() >= 0) sleeper_->remove(poller.descriptor());
 }

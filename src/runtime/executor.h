@@ -18,15 +18,23 @@ namespace varve {
 class Executor;
 
 // A source of events that is asked, and that can wake a sleeping thread through a descriptor.
+// Leaves its executor when it is destroyed; either may go first.
 class Poller {
  public:
-  virtual ~Poller() = default;
+  Poller() = default;
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+  virtual ~Poller();
   // Handles what is there; true if anything was.
   virtual bool poll() = 0;
   // Readable when poll() has work, once armed. -1: never wakes a sleeper (poll alone).
   virtual int descriptor() const { return -1; }
   // Prepares the descriptor before a sleep; false if work came meanwhile and there must be none.
   virtual bool arm() { return true; }
+
+ private:
+  friend class Executor;
+  Executor* executor_ = nullptr;
 };
 
 // A function to run at an instant, on its executor. Unlinks itself when destroyed.
@@ -88,6 +96,7 @@ class Executor {
 
   void arm_timer(Timer& timer, Instant when);
   void add_poller(Poller& poller);
+  // Nothing if it is not here (any more).
   void remove_poller(Poller& poller);
 
   // co_await executor.sleep_until(t) / sleep_for(d) / yield().
@@ -115,6 +124,7 @@ class Executor {
 
  private:
   friend class Timer;
+  friend class Poller;
   struct Root;
   struct RootPromise;
   struct Mail;
