@@ -1,0 +1,121 @@
+// daos.h: daos_init, daos_fini, daos_reinit; and each thread's session.
+#include "daos.h"
+
+#include <pthread.h>
+
+#include <cstdlib>
+#include <mutex>
+
+#include "base/log.h"
+#include "libdaos/handles.h"
+#include "libdaos/library.h"
+
+namespace varve::libdaos {
+
+std::atomic<uint64_t> fork_generation{1};
+
+namespace {
+
+std::mutex library_mutex;
+std::atomic<int> initialized{0};
+client::Options options;
+
+void in_child_of_fork() {
+  fork_generation.fetch_add(1, std::memory_order_relaxed);
+  initialized.store(0, std::memory_order_relaxed);
+  new (&library_mutex) std::mutex;  // whoever held it is not in this process
+  abandon_handles();
+  abandon_default_queue();
+}
+
+// A thread's own. What a child of fork inherits is left as it is: closing it would speak on the
+// parent's connections.
+struct ThreadSession {
+  std::unique_ptr<client::Session> session;
+  uint64_t generation = 0;
+  void abandon_if_inherited() {
+    if (session && generation != fork_generation.load(std::memory_order_relaxed))
+      static_cast<void>(session.release());
+  }
+  ~ThreadSession() { abandon_if_inherited(); }
+};
+thread_local ThreadSession thread_session_slot;
+
+Result<void> initialize() {
+  VARVE_TRY(options, client::options_from_environment());
+  const char* level = std::getenv("VARVE_LOG");
+  const char* file = std::getenv("VARVE_LOG_FILE");
+  VARVE_TRY(const LogLevel parsed, parse_log_level(level && *level ? level : "warning"));
+  VARVE_CHECK(configure_log(parsed, file ? file : ""));
+  static bool registered = false;
+  if (!registered) pthread_atfork(nullptr, nullptr, in_child_of_fork);
+  registered = true;
+  return {};
+}
+
+}  // namespace
+
+client::Options session_options() {
+  std::lock_guard lock(library_mutex);
+  return options;
+}
+
+Result<void> require_initialized() {
+  if (initialized.load(std::memory_order_relaxed) > 0) return {};
+  return Error(Code::kUninitialized, "the library is not initialised: call daos_init first (after a fork, again)");
+}
+
+Result<client::Session*> thread_session() {
+  VARVE_CHECK(require_initialized());
+  thread_session_slot.abandon_if_inherited();
+  if (!thread_session_slot.session) {
+    VARVE_TRY(thread_session_slot.session, client::Session::open(session_options()));
+    thread_session_slot.generation = fork_generation.load(std::memory_order_relaxed);
+  }
+  return thread_session_slot.session.get();
+}
+
+int failure(const Error& error) {
+  const bool grave = error.code() == Code::kUnreachable || error.code() == Code::kTimedOut ||
+                     error.code() == Code::kChecksum || error.code() == Code::kIo ||
+                     error.code() == Code::kDataLoss || error.code() == Code::kProtocol;
+  const LogLevel level = grave ? LogLevel::kWarning : LogLevel::kDebug;
+  if (log_enabled(level)) log_line(level, "libdaos: " + error.describe());
+  return -static_cast<int>(error.code());
+}
+
+}  // namespace varve::libdaos
+
+using namespace varve;
+using namespace varve::libdaos;
+
+extern "C" {
+
+int daos_init(void) {
+  std::lock_guard lock(library_mutex);
+  if (initialized.load(std::memory_order_relaxed) == 0) {
+    const Result<void> done = initialize();
+    if (!done) return failure(done.error());
+  }
+  initialized.fetch_add(1, std::memory_order_relaxed);
+  return 0;
+}
+
+int daos_fini(void) {
+  {
+    std::lock_guard lock(library_mutex);
+    if (initialized.load(std::memory_order_relaxed) == 0) return -static_cast<int>(Code::kUninitialized);
+    if (initialized.fetch_sub(1, std::memory_order_relaxed) > 1) return 0;
+  }
+  close_default_queue();
+  thread_session_slot.abandon_if_inherited();
+  thread_session_slot.session.reset();
+  return 0;
+}
+
+int daos_reinit(void) {
+  // A child of fork is uninitialised as it is born.
+  return initialized.load(std::memory_order_relaxed) > 0 ? 0 : daos_init();
+}
+
+}  // extern "C"
