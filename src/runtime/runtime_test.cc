@@ -223,6 +223,21 @@ TEST(WhenAll, GathersInOrder) {
   EXPECT_EQ(executor.block_on(work()), 12);
 }
 
+TEST(Executor, ASpawnedTaskIsDestroyedWhenItEnds) {
+  Executor executor(machine_clock(), 1);
+  const auto witness = std::make_shared<int>();
+  auto at_once = [](std::shared_ptr<int>) -> Task<void> { co_return; };
+  auto later = [](Executor& executor, std::shared_ptr<int>) -> Task<void> {
+    co_await executor.yield();
+  };
+  executor.spawn(at_once(witness));
+  EXPECT_EQ(witness.use_count(), 1);
+  executor.spawn(later(executor, witness));
+  EXPECT_EQ(witness.use_count(), 2);
+  executor.step();
+  EXPECT_EQ(witness.use_count(), 1);
+}
+
 TEST(Executor, AbandonEndsEverythingAndIsUsableAgain) {
   struct Guard {
     int& count;
