@@ -48,23 +48,74 @@ Task<Result<void>> HeapVolume::recover() {
                          head};
   log_ = std::make_unique<Log>(executor_, device_, superblock_.geometry, start,
                                [this](Lsn lsn) { became_durable(lsn); });
+  data_ = std::make_unique<DataWriter>(executor_, device_,
+                                       [this](Error error) { log_->fail(std::move(error)); });
   durable_ = last_committed_ = Lsn{head.position};
   executor_.add_poller(*this);
   co_return {};
 }
 
-Task<Result<void>> HeapVolume::replay(LogPoint& end) {
-  const auto apply = [this](const LogEntry& entry) -> Result<void> {
-    if (entry.kind != LogEntry::kHeap) return {};
-    const uint64_t arena_bytes = superblock_.geometry.arena_bytes;
-    if (entry.offset > arena_bytes || entry.length > arena_bytes - entry.offset || entry.length == 0)
-      return Error(Code::kBadFormat, "log: a record leaves the heap");
-    std::memcpy(base_ + entry.offset, entry.bytes.data(), entry.length);
-    pages_->mark_dirty(entry.offset, entry.length);
+// Applies records to the arena at once; keeps logged data by block until it is known which of it is
+// still in use at the log's end.
+class HeapVolume::Replay {
+ public:
+  Replay(HeapVolume& volume) : volume_(volume), geometry_(volume.superblock_.geometry) {}
+
+  Result<void> apply(const LogEntry& entry) {
+    if (entry.kind == LogEntry::kHeap) return apply_heap(entry);
+    if (entry.offset % kPageBytes != 0 || entry.length % kPageBytes != 0 ||
+        entry.offset < geometry_.data_offset || entry.length > geometry_.data_bytes ||
+        entry.offset - geometry_.data_offset > geometry_.data_bytes - entry.length)
+      return Error(Code::kBadFormat, "log: a record leaves the data area");
+    for (uint64_t done = 0; done < entry.length; done += kPageBytes) {
+      if (entry.kind == LogEntry::kReleased) {
+        data_.erase(entry.offset + done);
+      } else {
+        device::AlignedBuffer block(kPageBytes);
+        std::memcpy(block.data(), entry.bytes.data() + done, kPageBytes);
+        data_[entry.offset + done] = std::move(block);
+      }
+    }
     return {};
-  };
+  }
+
+  // Puts the data where it belongs; neighbours in one write.
+  Task<Result<void>> write_data() {
+    constexpr size_t kPiecesMax = 32;
+    for (auto at = data_.begin(); at != data_.end();) {
+      const uint64_t offset = at->first;
+      std::vector<ByteView> pieces;
+      for (; at != data_.end() && pieces.size() < kPiecesMax &&
+             at->first == offset + pieces.size() * kPageBytes;
+           ++at)
+        pieces.push_back(at->second.view());
+      VARVE_CO_CHECK(co_await volume_.device_.write(offset, pieces));
+    }
+    if (!data_.empty()) VARVE_CO_CHECK(co_await volume_.device_.flush());
+    co_return {};
+  }
+
+ private:
+  Result<void> apply_heap(const LogEntry& entry) {
+    if (entry.length == 0 || entry.offset > geometry_.arena_bytes ||
+        entry.length > geometry_.arena_bytes - entry.offset)
+      return Error(Code::kBadFormat, "log: a record leaves the heap");
+    std::memcpy(volume_.base_ + entry.offset, entry.bytes.data(), entry.length);
+    volume_.pages_->mark_dirty(entry.offset, entry.length);
+    return {};
+  }
+
+  HeapVolume& volume_;
+  const Geometry& geometry_;
+  std::map<uint64_t, device::AlignedBuffer> data_;  // by device offset
+};
+
+Task<Result<void>> HeapVolume::replay(LogPoint& end) {
+  Replay replay(*this);
+  const auto apply = [&replay](const LogEntry& entry) { return replay.apply(entry); };
   VARVE_CO_TRY(const ReplayResult result,
                co_await replay_log(device_, superblock_, pages_->must_reach(), apply));
+  VARVE_CO_CHECK(co_await replay.write_data());
   replayed_records_ = result.records;
   end = result.end;
   co_return {};
@@ -93,6 +144,7 @@ Task<Result<void>> HeapVolume::close() {
     result = co_await run_checkpoint(true);
   else
     result = reached.error();
+  co_await data_->drain();
   co_await log_->drain();
   executor_.remove_poller(*this);
   co_return std::move(result);
@@ -101,7 +153,7 @@ Task<Result<void>> HeapVolume::close() {
 // --- transactions
 
 bool HeapVolume::ready_for(uint64_t bytes) {
-  return !log_ || (!log_->failure() && log_->has_room(bytes));
+  return !log_ || (!log_->failure() && log_->has_room(bytes + data_->unlogged_bytes()));
 }
 
 Task<Result<void>> HeapVolume::wait_ready(uint64_t bytes) {
@@ -127,14 +179,16 @@ Lsn HeapVolume::commit() {
     return last_committed_;
   }
   const std::span<const ChangedRange> ranges = heap_.commit(true);
-  last_committed_ = log_->append({base_, ranges, extents_.released()});
+  last_committed_ = log_->append({base_, ranges, extents_.released(), data_->publishing()});
   for (const ChangedRange& range : ranges) pages_->mark_dirty(range.offset, range.length);
   extents_.committed(last_committed_);
+  data_->committed();
   return last_committed_;
 }
 
 void HeapVolume::rollback() {
   heap_.rollback();
+  if (data_) data_->rolled_back();
   extents_.rolled_back();
 }
 
@@ -150,7 +204,8 @@ void HeapVolume::became_durable(Lsn lsn) {
 }
 
 bool HeapVolume::poll() {
-  const bool any = log_->poll();
+  bool any = data_->poll();
+  any |= log_->poll();
   if (!checkpointing_ && !closing_ && !log_->failure() &&
       log_->used_bytes() > superblock_.geometry.log_bytes / 2)
     executor_.spawn(checkpoint_in_background());
@@ -161,19 +216,43 @@ bool HeapVolume::poll() {
 
 Result<Extent> HeapVolume::reserve(uint64_t bytes) { return extents_.reserve(bytes, device_.name()); }
 
+void HeapVolume::cancel(Extent extent) {
+  if (data_) data_->cancel(extent);
+  extents_.cancel(extent);
+}
+
+void HeapVolume::publish(Extent extent) {
+  if (data_) data_->publish(extent);
+  extents_.publish(extent);
+}
+
 Task<Result<void>> HeapVolume::write(Extent extent, Gather from) {
-  VARVE_ASSERT(size_of(from) <= extent.length, "what is written fits the extent");
+  const uint64_t length = size_of(from);
+  VARVE_ASSERT(length <= extent.length, "what is written fits the extent");
+  if (!log_) co_return co_await device_.write(extent.offset, from);
+  // Bytes of what was here before may still be on their way.
+  if (data_->overlaps(extent.offset, extent.length))
+    co_await data_->wait_for(extent.offset, extent.length);
+  if (log_->failure()) co_return Error(*log_->failure());
+  if (length <= DataWriter::kLoggedBytesMax &&
+      data_->unlogged_bytes() + length <= superblock_.geometry.log_bytes / 8) {
+    data_->write(extent, from);
+    co_return {};
+  }
   Result<void> written = co_await device_.write(extent.offset, from);
-  if (!log_) co_return std::move(written);
   if (written.ok())
     log_->extent_written();
   else if (written.code() == Code::kIo)
-    log_->fail(written.error());
+    log_->fail(Error(written.error()));
   co_return std::move(written);
 }
 
 Task<Result<void>> HeapVolume::read(uint64_t offset, MutableByteView into) {
-  return device_.read(offset, into);
+  if (data_ && data_->overlaps(offset, into.size())) {
+    if (data_->read(offset, into)) co_return {};
+    co_await data_->wait_for(offset, into.size());
+  }
+  co_return co_await device_.read(offset, into);
 }
 
 // --- checkpoints
@@ -190,7 +269,12 @@ Task<Result<void>> HeapVolume::run_checkpoint(bool clean) {
   // Whatever is dirty now is written; what changes later stands in the log from here on.
   const LogPoint tail = log_->open_point();
   const std::function<Task<Result<Lsn>>()> reach = [this] { return make_durable(); };
-  Result<void> result = co_await pages_->write_dirty(reach);
+  // Logged data is forgotten with the log before the tail: by then the device must have it.
+  Result<void> result = {};
+  const bool data_written = co_await data_->settle();
+  if (log_->failure()) result = Error(*log_->failure());
+  if (result.ok() && data_written) result = co_await device_.flush();
+  if (result.ok()) result = co_await pages_->write_dirty(reach);
   if (result.ok()) {
     superblock_.log_tail = tail.position;
     superblock_.tail_sequence = tail.sequence;

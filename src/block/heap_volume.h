@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "block/data_writer.h"
 #include "block/extent_map.h"
 #include "block/heap.h"
 #include "block/layout.h"
@@ -33,8 +34,8 @@ class HeapVolume final : public Volume, private Poller {
   Lsn last_committed() const override { return last_committed_; }
 
   Result<Extent> reserve(uint64_t bytes) override;
-  void cancel(Extent extent) override { extents_.cancel(extent); }
-  void publish(Extent extent) override { extents_.publish(extent); }
+  void cancel(Extent extent) override;
+  void publish(Extent extent) override;
   void release(Extent extent) override { extents_.release(extent); }
   Task<Result<void>> write(Extent extent, Gather from) override;
   Task<Result<void>> read(uint64_t offset, MutableByteView into) override;
@@ -50,6 +51,7 @@ class HeapVolume final : public Volume, private Poller {
   void unpin(uint64_t generation) override { extents_.unpin(generation); }
   bool poll() override;
 
+  class Replay;
   Task<Result<void>> replay(LogPoint& end);
   Task<Result<void>> write_superblock();
   Task<Result<void>> run_checkpoint(bool clean);
@@ -67,6 +69,7 @@ class HeapVolume final : public Volume, private Poller {
   // Persistent devices only.
   std::unique_ptr<PageStore> pages_;
   std::unique_ptr<Log> log_;
+  std::unique_ptr<DataWriter> data_;
   bool checkpointing_ = false;
   bool closing_ = false;
   Signal progress_;  // a checkpoint ended, or the log failed

@@ -52,11 +52,15 @@ Lsn Log::append(const Changes& changes) {
   }
   uint64_t bytes_max = kRecordOverheadBytes + changes.released.size() * kEntryOverheadBytes;
   for (const ChangedRange& range : changes.ranges) bytes_max += kEntryOverheadBytes + range.length;
+  for (const LoggedData& data : changes.data) bytes_max += kEntryOverheadBytes + data.bytes.size();
   Group& group = open_group(bytes_max);
   std::byte* const start = group.buffer.data() + group.used;
   RecordWriter writer(start);
   for (const ChangedRange& range : changes.ranges)
     writer.add(LogEntry::kHeap, range.offset, range.length, changes.arena + range.offset);
+  // Data before releases: what one transaction publishes and releases is gone.
+  for (const LoggedData& data : changes.data)
+    writer.add(LogEntry::kData, data.offset, data.bytes.size(), data.bytes.data());
   for (const Extent& extent : changes.released)
     writer.add(LogEntry::kReleased, extent.offset, extent.length, nullptr);
   const auto length = static_cast<uint64_t>(writer.finish() - start);

@@ -16,6 +16,12 @@
 
 namespace varve::block {
 
+// Bytes of an extent that are logged with the transaction that publishes it.
+struct LoggedData {
+  uint64_t offset;  // on the device
+  ByteView bytes;
+};
+
 class Log {
  public:
   static constexpr size_t kGroupsInFlightMax = 8;
@@ -32,11 +38,12 @@ class Log {
 
   // There is room for a record of that many bytes of changes.
   bool has_room(uint64_t bytes) const;
-  // A record of these bytes of `arena` and of runs of the data area freed.
+  // A record of these bytes of `arena`, of runs of the data area freed, and of data written there.
   struct Changes {
     const std::byte* arena;
     std::span<const ChangedRange> ranges;
     std::span<const Extent> released;
+    std::span<const LoggedData> data;
   };
   Lsn append(const Changes& changes);
   // A write that the next group must not become durable before.
