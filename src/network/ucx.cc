@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "network/buffer_pool.h"
+#include "network/ucx_guard.h"
 #include "network/ucx_network.h"
 
 namespace varve::network {
@@ -175,6 +176,9 @@ Result<Address> UcxNetwork::listen(const Address& address) {
   ucp_listener_attr_t attributes{};
   attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
   if (ucp_listener_query(listener, &attributes) != UCS_OK) return address;
+  // Without the guard it serves all the same.
+  if (Result<void> guarded = guard_ucx_listener(attributes.sockaddr); !guarded.ok())
+    log_warning(address + " is not guarded against noise: " + guarded.error().describe());
   return tcp_address(attributes.sockaddr);
 }
 
