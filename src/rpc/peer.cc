@@ -128,7 +128,7 @@ Task<Result<Reply>> PeerImpl::call(const Call& call) {
     header.bulk_bytes = bulk_bytes;
     Result<void> sent = co_await send_with_bulk(header, body, call.bulk, call.deadline);
     // A reply may have come all the same: a refusal that did not wait for the data.
-    if (!sent.ok() && !pending.end.is_set())
+    if (!sent.ok() && !pending.replied)
       co_return std::move(sent.error()).with(name_of(call.opcode));
   }
   const std::optional<PendingCall::End> end = co_await pending.end.wait_until(call.deadline);
@@ -310,6 +310,7 @@ void PeerImpl::receive_reply(const FrameHeader& header, ByteView frame,
     if (data.size() <= size_of(call->into)) copy(Gather(&data, 1), call->into);
   }
   call->bulk = std::move(bulk);
+  call->replied = true;
   call->end.set(PendingCall::End::kReplied);
 }
 

@@ -17,6 +17,7 @@ struct PendingCall {
   FrameHeader header;  // the reply's
   Buffer body;
   std::unique_ptr<network::IncomingBulk> bulk;
+  bool replied = false;
   enum class End { kReplied, kLost };
   OneShot<End> end;
 };
