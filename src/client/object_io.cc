@@ -10,6 +10,7 @@ namespace {
 constexpr uint64_t kCondPunch = 1, kCondDkeyInsert = 2, kCondAkeyInsert = 16;
 // Fetches of arrays beyond this are made in parts, so that the list of their pieces fits a reply.
 constexpr uint64_t kFetchBytesMax = 32 * kMiB;
+constexpr uint32_t kDamagedMax = 2;
 // A lost conditional update is recognised by its bytes only if they can hardly be somebody else's too.
 constexpr uint64_t kTellingBytesMin = 16, kTellingBytesMax = 1 * kMiB;
 
@@ -144,7 +145,7 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
   const uint64_t hash = placement::dkey_hash(dkey);
   const uint64_t bulk_bytes = size_of(bulk);
   Lease body(*this);
-  uint32_t encoded_for = 0;
+  uint32_t encoded_for = 0, damaged = 0;
   for (bool first = true;; first = false) {
     VARVE_CO_TRY(const Routed routed, route(object, hash));
     if (first || encoded_for != routed.map->version) {
@@ -161,6 +162,8 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
       if (!decoder.done()) co_return Error(Code::kProtocol, "the answer to an update is malformed");
       co_return epoch;
     }
+    // Damaged on its way, and the server did not take it.
+    if (reply.code() == Code::kChecksum && damaged++ < kDamagedMax) continue;
     if (reply.code() == Code::kExists && attempt.maybe_executed && inserts(conditions, descriptors))
       co_return co_await settle_lost_update(object, dkey, std::move(reply.error()), descriptors);
     if (reply.code() == Code::kStale) {

@@ -37,6 +37,7 @@ Task<int> list(client::Session& session, std::shared_ptr<OpenObject> open, Epoch
   for (const object::ListedEntry& entry : *listed) {
     if (entry.key.size() > room - offset) {
       // One key larger than the whole buffer: its length is the answer, the anchor stays.
+      VARVE_ASSERT(*nr == 0, "only the first key of a page may be too long for it");
       kds[0].kd_key_len = entry.key.size();
       co_return code(Code::kKeyTooBig);
     }
