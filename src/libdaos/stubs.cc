@@ -37,22 +37,6 @@ int daos_tx_restart(daos_handle_t, daos_event_t *) {
   return not_implemented("daos_tx_restart");
 }
 
-int daos_array_local2global(daos_handle_t, d_iov_t *) {
-  return not_implemented("daos_array_local2global");
-}
-
-int daos_array_global2local(daos_handle_t, d_iov_t, unsigned int, daos_handle_t *) {
-  return not_implemented("daos_array_global2local");
-}
-
-int daos_cont_local2global(daos_handle_t, d_iov_t *) {
-  return not_implemented("daos_cont_local2global");
-}
-
-int daos_cont_global2local(daos_handle_t, d_iov_t, daos_handle_t *) {
-  return not_implemented("daos_cont_global2local");
-}
-
 int daos_cont_get_acl(daos_handle_t, daos_prop_t **, daos_event_t *) {
   return not_implemented("daos_cont_get_acl");
 }
@@ -179,14 +163,6 @@ int daos_pipeline_run(daos_handle_t, daos_handle_t, daos_pipeline_t *, daos_hand
     d_sg_list_t *, d_sg_list_t *, daos_size_t *, d_sg_list_t *, daos_pipeline_stats_t *,
     daos_event_t *) {
   return not_implemented("daos_pipeline_run");
-}
-
-int daos_pool_local2global(daos_handle_t, d_iov_t *) {
-  return not_implemented("daos_pool_local2global");
-}
-
-int daos_pool_global2local(d_iov_t, daos_handle_t *) {
-  return not_implemented("daos_pool_global2local");
 }
 
 int daos_pool_get_perms(daos_prop_t *, uid_t, gid_t *, size_t, uint64_t *) {
