@@ -1,0 +1,120 @@
+#include "object/service.h"
+
+namespace varve::object {
+namespace {
+
+constexpr uint32_t kEntriesMax = 2048;
+constexpr uint64_t kReplyBytes = rpc::kBodyBytesMax - 8 * kKiB;  // the rest is for the anchor
+
+store::Anchor anchor_of(const ListAnchor& anchor) { return {anchor.end, anchor.hash, anchor.key}; }
+ListAnchor anchor_of(const store::Anchor& anchor) { return {anchor.end, anchor.hash, anchor.key}; }
+
+Result<void> check(const ListAnchor& anchor) {
+  if (anchor.key.size() > kKeyBytesMax) return Error(Code::kInvalid, "an anchor is not one of ours");
+  return {};
+}
+
+struct Page {
+  std::vector<ListedEntry> entries;
+  uint64_t bytes = 0;  // encoded
+};
+
+Result<Page> read_page(store::Store& store, store::Container& container, const ListRequest& request,
+                       store::Anchor& anchor, uint32_t limit) {
+  Page page;
+  const ObjectId oid = request.target.oid;
+  const Epoch epoch = request.target.epoch;
+  if (request.scope == ListScope::kRanges) {
+    VARVE_TRY(auto ranges, store.list_ranges(container, oid, request.dkey, request.akey, epoch, anchor, limit));
+    for (const store::ListedRange& range : ranges)
+      page.entries.push_back({{}, ValueKind::kArray, {range.index, range.count}, range.epoch});
+  } else {
+    auto keys = request.scope == ListScope::kDkeys
+                    ? store.list_dkeys(container, oid, epoch, anchor, limit)
+                    : store.list_akeys(container, oid, request.dkey, epoch, anchor, limit);
+    if (!keys.ok()) return std::move(keys.error());
+    for (store::ListedKey& key : *keys)
+      page.entries.push_back({std::move(key.key), static_cast<ValueKind>(key.kind), {}, {}});
+  }
+  for (const ListedEntry& entry : page.entries) page.bytes += 29 + entry.key.size();
+  return page;
+}
+
+}  // namespace
+
+Task<Result<Buffer>> Service::list_keys(const ListRequest& request) {
+  VARVE_CO_CHECK(check(request.anchor));
+  if (static_cast<uint8_t>(request.scope) > static_cast<uint8_t>(ListScope::kRanges))
+    co_return Error(Code::kInvalid, "a listing does not say of what");
+  const block::Lsn seen = volume_.last_committed();
+  VARVE_CO_TRY(store::Container * container, find(request.target));
+  ListReply reply;
+  store::Anchor anchor = anchor_of(request.anchor);
+  uint64_t room = request.bytes_limit ? std::min<uint64_t>(request.bytes_limit + 64, kReplyBytes) : kReplyBytes;
+  uint32_t left = std::min(request.limit ? request.limit : kEntriesMax, kEntriesMax);
+  uint32_t at_once = std::min<uint32_t>(left, 256);
+  while (left > 0 && !anchor.end) {
+    store::Anchor next = anchor;
+    VARVE_CO_TRY(Page page, read_page(store_, *container, request, next, std::min(at_once, left)));
+    if (page.bytes > room) {
+      // The first entry always fits: keys are far smaller than a reply.
+      if (page.entries.size() == 1 && !reply.entries.empty()) break;
+      if (page.entries.size() > 1) {
+        at_once = std::max<uint32_t>(1, static_cast<uint32_t>(page.entries.size() / 2));
+        continue;
+      }
+    }
+    anchor = std::move(next);
+    room -= std::min(room, page.bytes);
+    left -= static_cast<uint32_t>(page.entries.size());
+    for (ListedEntry& entry : page.entries) reply.entries.push_back(std::move(entry));
+  }
+  reply.anchor = anchor_of(anchor);
+  if (request.scope == ListScope::kRanges) {
+    store::QueryFlags flags;
+    flags.max_recx = true;
+    auto found = store_.query(*container, request.target.oid, request.target.epoch, request.dkey, request.akey, flags);
+    if (found.ok()) reply.record_size = found->record_size;
+  }
+  VARVE_CO_CHECK(co_await wait_until_durable(seen));
+  co_return encode(reply);
+}
+
+Task<void> Service::list(rpc::Request& request) {
+  ++counters_.lists;
+  auto message = decode<ListRequest>(request.body());
+  if (!message.ok()) {
+    fail(request, message.error());
+    co_return;
+  }
+  answer(request, co_await list_keys(*message));
+}
+
+Task<void> Service::list_objects(rpc::Request& request) {
+  ++counters_.lists;
+  auto message = decode<ListObjectsRequest>(request.body());
+  if (!message.ok()) {
+    fail(request, message.error());
+    co_return;
+  }
+  const block::Lsn seen = volume_.last_committed();
+  auto container = find(message->target);
+  auto checked = check(message->anchor);
+  if (!container.ok() || !checked.ok()) {
+    fail(request, container.ok() ? checked.error() : container.error());
+    co_return;
+  }
+  store::Anchor anchor = anchor_of(message->anchor);
+  const uint32_t limit = std::min(message->limit ? message->limit : kEntriesMax, kEntriesMax);
+  auto objects = store_.list_objects(**container, message->target.epoch, anchor, limit);
+  if (!objects.ok()) {
+    fail(request, objects.error());
+    co_return;
+  }
+  const Buffer body = encode(ListObjectsReply{std::move(*objects), anchor_of(anchor)});
+  auto durable = co_await wait_until_durable(seen);
+  if (durable.ok()) request.reply_now(body);
+  else fail(request, durable.error());
+}
+
+}  // namespace varve::object

@@ -1,0 +1,91 @@
+// The object service of one target, on its executor: see README.md.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/hybrid_clock.h"
+#include "block/volume.h"
+#include "object/wire.h"
+#include "rpc/rpc.h"
+#include "runtime/wait.h"
+#include "store/store.h"
+
+namespace varve::object {
+
+class UpdateWork;
+class FetchWork;
+
+class Service {
+ public:
+  struct Counters {
+    uint64_t updates = 0, fetches = 0, punches = 0, lists = 0, failures = 0, checksum_errors = 0;
+  };
+
+  // All outlive the service. `device_name`: for errors.
+  Service(Executor& executor, block::Volume& volume, store::Store& store, std::string device_name);
+  ~Service();
+
+  void serve_on(rpc::Node& node);
+  // A new epoch of this target, above `not_before` as is every one to come.
+  Epoch advance_epoch(Epoch not_before);
+  // Gives space back, merges versions; ends when stop() was called.
+  Task<void> reclaim_in_background();
+  // Ends the background; later reclaim is somebody else's.
+  Task<void> stop();
+  const Counters& counters() const { return counters_; }
+
+  // Handlers.
+  Task<void> update(rpc::Request& request);
+  Task<void> fetch(rpc::Request& request);
+  Task<void> punch(rpc::Request& request);
+  Task<void> list(rpc::Request& request);
+  Task<void> list_objects(rpc::Request& request);
+  Task<void> query(rpc::Request& request);
+
+ private:
+  friend class UpdateWork;
+  friend class FetchWork;
+
+  // What was written last, and may not be durable yet, by hash of object and dkey: readers wait for it.
+  static constexpr size_t kRecentSlots = 1024;
+  // Data that is on its way between network and device, in memory of this service.
+  static constexpr uint64_t kBufferBytesMax = 256 * kMiB;
+
+  Result<store::Container*> find(const Target& target) const;
+  Result<Epoch> epoch_for(const Target& target);
+  Task<Result<void>> receive_update(UpdateWork& work, rpc::Request& request);
+  Task<Result<Epoch>> store_update(UpdateWork& work);
+  Task<Result<void>> fetch_into(FetchWork& work, rpc::Request& request);
+  Task<Result<void>> read_parts(FetchWork& work);
+  Task<Result<void>> punch_all(const PunchRequest& request);
+  Result<block::Lsn> punch_one(const PunchRequest& request, size_t dkey);
+  Task<Result<void>> prepare_transaction(uint64_t bytes);
+  Task<Result<Buffer>> list_keys(const ListRequest& request);
+  void note_write(ObjectId oid, ByteView dkey, block::Lsn lsn);
+  block::Lsn last_write(ObjectId oid, ByteView dkey) const;
+  Task<Result<void>> wait_until_durable(block::Lsn lsn);
+  void answer(rpc::Request& request, const Result<Buffer>& result);
+  // Counts it; wakes the reclaim when it is for lack of space.
+  void fail(rpc::Request& request, const Error& error);
+
+  Executor& executor_;
+  block::Volume& volume_;
+  store::Store& store_;
+  const std::string device_name_;
+  HybridClock clock_;
+  Counters counters_;
+  std::array<block::Lsn, kRecentSlots> recent_{};
+  block::Lsn recent_object_punch_;
+  Semaphore buffer_bytes_{kBufferBytesMax};
+  std::vector<std::unique_ptr<UpdateWork>> idle_updates_;
+  std::vector<std::unique_ptr<FetchWork>> idle_fetches_;
+  Signal reclaim_wanted_;
+  Gate background_;
+  bool stopping_ = false;
+  uint64_t changes_ = 0;  // updates and punches since the start
+};
+
+}  // namespace varve::object
