@@ -1,6 +1,7 @@
 #include "object/service.h"
 
 #include "base/checksum.h"
+#include "base/log.h"
 #include "object/operations/fetch.h"
 #include "object/operations/update.h"
 
@@ -27,6 +28,7 @@ Epoch Service::advance_epoch(Epoch not_before) {
 }
 
 Result<store::Container*> Service::find(const Target& target) const {
+  if (stopping_) return Error(Code::kShutdown, "the server is shutting down");
   store::Container* container = store_.find(target.pool, target.container);
   if (!container)
     return Error(Code::kNoHandle, "container " + target.container.to_string() + " of pool " +
@@ -57,10 +59,19 @@ Task<Result<void>> Service::wait_until_durable(block::Lsn lsn) {
   co_return co_await volume_.durable(lsn);
 }
 
+void Service::wake_reclaim() {
+  ++changes_;
+  reclaim_wanted_.notify_all();
+}
+
 void Service::fail(rpc::Request& request, const Error& error) {
   ++counters_.failures;
   if (error.code() == Code::kChecksum) ++counters_.checksum_errors;
-  if (error.code() == Code::kNoSpace) reclaim_wanted_.notify_all();
+  if (error.code() == Code::kNoSpace) wake_reclaim();
+  if (error.code() == Code::kIo && failure_.empty()) {
+    failure_ = error.text();
+    log_error("device " + device_name_ + " failed: " + failure_);
+  }
   request.fail(error);
 }
 

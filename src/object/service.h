@@ -31,10 +31,14 @@ class Service {
   void serve_on(rpc::Node& node);
   // A new epoch of this target, above `not_before` as is every one to come.
   Epoch advance_epoch(Epoch not_before);
+  // Something was destroyed, or a snapshot went: there is space to give back.
+  void wake_reclaim();
   // Gives space back, merges versions; ends when stop() was called.
   Task<void> reclaim_in_background();
-  // Ends the background; later reclaim is somebody else's.
+  // Refuses requests from now on (kShutdown) and ends the background.
   Task<void> stop();
+  // Empty, or why the device cannot be used any more.
+  const std::string& failure() const { return failure_; }
   const Counters& counters() const { return counters_; }
 
   // Handlers.
@@ -85,6 +89,7 @@ class Service {
   Signal reclaim_wanted_;
   Gate background_;
   bool stopping_ = false;
+  std::string failure_;
   uint64_t changes_ = 0;  // updates and punches since the start
 };
 

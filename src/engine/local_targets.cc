@@ -1,0 +1,125 @@
+#include "engine/local_targets.h"
+
+#include "runtime/wait.h"
+
+namespace varve::engine {
+namespace {
+
+using Make = std::function<Result<store::Lsn>(store::Store&)>;
+
+// One change of a target's store, on its executor; durable at the end.
+Task<Result<void>> change(Target& target, Make make, Code already) {
+  block::Volume& volume = target.volume();
+  if (!volume.ready_for(store::kSmallTransactionBytes))
+    VARVE_CO_CHECK(co_await volume.wait_ready(store::kSmallTransactionBytes));
+  auto lsn = make(target.store());
+  if (!lsn.ok() && lsn.code() != already) co_return std::move(lsn.error());
+  // What is there already may not be durable yet: then everything before this is.
+  co_return co_await volume.durable(lsn.ok() ? *lsn : volume.last_committed());
+}
+
+Task<Result<void>> change_on(Target& target, Make make, Code already) {
+  co_return co_await run_on<Result<void>>(target.executor(),
+                                          [&target, make, already] { return change(target, make, already); });
+}
+
+Task<Result<pool::Targets::Space>> space_of(Target& target, Uuid pool) {
+  VARVE_CO_TRY(const store::PoolSpace space, target.store().space(pool));
+  co_return pool::Targets::Space{space.reserved, space.used};
+}
+
+const char* kind_name(device::Kind kind) {
+  switch (kind) {
+    case device::Kind::kMemory: return "memory";
+    case device::Kind::kFile: return "file";
+    case device::Kind::kBlock: return "block";
+    case device::Kind::kSimulated: return "simulated";
+  }
+  return "unknown";
+}
+
+Task<pool::TargetInfo> info_of(Target& target) {
+  pool::TargetInfo info;
+  info.index = target.index();
+  info.device = target.device().name();
+  info.device_kind = kind_name(target.device().kind());
+  info.addresses = target.addresses();
+  info.size_bytes = target.device().size_bytes();
+  info.unreserved_bytes = target.store().unreserved_bytes();
+  info.state = target.objects().failure().empty() ? "up" : "failed: " + target.objects().failure();
+  co_return info;
+}
+
+Task<Epoch> advance(Target& target, Epoch not_before) {
+  co_return target.objects().advance_epoch(not_before);
+}
+
+Task<Result<void>> put_snapshots(Target& target, Uuid pool, Uuid container, std::vector<Epoch> epochs) {
+  store::Container* found = target.store().find(pool, container);
+  if (!found)
+    co_return Error(Code::kBadFormat, "container " + container.to_string() + " is not on target " +
+                                          std::to_string(target.index()) + ", though the system knows it");
+  target.store().set_snapshots(*found, std::move(epochs));
+  target.objects().wake_reclaim();
+  co_return Result<void>();
+}
+
+}  // namespace
+
+std::vector<placement::PoolTarget> LocalTargets::map() const {
+  std::vector<placement::PoolTarget> map;
+  for (const auto& target : targets_)
+    map.push_back({Rank{0}, TargetIndex{target->index()}, placement::TargetState::kUp, target->addresses()});
+  return map;
+}
+
+Task<Result<void>> LocalTargets::create_pool(uint32_t target, Uuid pool, uint64_t bytes) {
+  const Make make = [pool, bytes](store::Store& store) { return store.create_pool(pool, bytes); };
+  co_return co_await change_on(*targets_[target], make, Code::kExists);
+}
+Task<Result<void>> LocalTargets::destroy_pool(uint32_t target, Uuid pool) {
+  Target& where = *targets_[target];
+  const Make make = [pool, &where](store::Store& store) {
+    where.objects().wake_reclaim();
+    return store.destroy_pool(pool);
+  };
+  co_return co_await change_on(where, make, Code::kNonexistent);
+}
+Task<Result<void>> LocalTargets::create_container(uint32_t target, Uuid pool, Uuid container) {
+  const Make make = [pool, container](store::Store& store) -> Result<store::Lsn> {
+    VARVE_TRY(const store::Lsn lsn, store.create_container(pool, container));
+    store.set_snapshots(*store.find(pool, container), {});
+    return lsn;
+  };
+  co_return co_await change_on(*targets_[target], make, Code::kExists);
+}
+Task<Result<void>> LocalTargets::destroy_container(uint32_t target, Uuid pool, Uuid container) {
+  Target& where = *targets_[target];
+  const Make make = [pool, container, &where](store::Store& store) {
+    where.objects().wake_reclaim();
+    return store.destroy_container(pool, container);
+  };
+  co_return co_await change_on(where, make, Code::kNonexistent);
+}
+
+Task<Result<pool::Targets::Space>> LocalTargets::space(uint32_t target, Uuid pool) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<Space>>(where.executor(), [&where, pool] { return space_of(where, pool); });
+}
+Task<pool::TargetInfo> LocalTargets::info(uint32_t target) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<pool::TargetInfo>(where.executor(), [&where] { return info_of(where); });
+}
+Task<Epoch> LocalTargets::advance_epoch(uint32_t target, Epoch not_before) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Epoch>(where.executor(), [&where, not_before] { return advance(where, not_before); });
+}
+Task<Result<void>> LocalTargets::set_snapshots(uint32_t target, Uuid pool, Uuid container,
+                                               std::vector<Epoch> epochs) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, epochs] {
+    return put_snapshots(where, pool, container, epochs);
+  });
+}
+
+}  // namespace varve::engine
