@@ -4,20 +4,9 @@
 #include <functional>
 #include <vector>
 
-#include "runtime/executor.h"
+#include "simulation/virtual_clock.h"
 
 namespace varve::simulation {
-
-class VirtualClock final : public Clock {
- public:
-  Instant now() const override { return now_; }
-  uint64_t wall_ns() const override { return kWallOrigin + now_.ns; }
-  void advance_to(Instant at) { now_ = std::max(now_, at); }
-
- private:
-  static constexpr uint64_t kWallOrigin = 1'700'000'000'000'000'000;
-  Instant now_{1'000'000};
-};
 
 // The same time, with a wall clock of its own: that of one host.
 class SkewedClock final : public Clock {
