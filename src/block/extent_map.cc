@@ -1,7 +1,5 @@
 #include "block/extent_map.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 
@@ -12,20 +10,14 @@ using device::kBlockBytes;
 ExtentMap::ExtentMap(Heap& heap, std::byte* arena, HeapOffset bitmap, uint64_t data_offset,
                      uint64_t block_count)
     : heap_(heap), arena_(arena), bitmap_(bitmap), data_offset_(data_offset),
-      block_count_(block_count), region_free_((block_count + kRegionBlocks - 1) / kRegionBlocks),
-      free_blocks_(block_count) {
-  mapped_bytes_ = round_up((block_count + 63) / 64 * 8, kBlockBytes);
-  void* memory = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  VARVE_ASSERT(memory != MAP_FAILED, "out of address space");
-  in_use_ = static_cast<uint64_t*>(memory);
+      block_count_(block_count), memory_(round_up((block_count + 63) / 64 * 8, kBlockBytes)),
+      in_use_(memory_.as<uint64_t>()),
+      region_free_((block_count + kRegionBlocks - 1) / kRegionBlocks), free_blocks_(block_count) {
   if (block_count % 64) in_use_[block_count / 64] = ~0ULL << block_count % 64;
   for (size_t i = 0; i < region_free_.size(); ++i)
     region_free_[i] =
         static_cast<uint32_t>(std::min(kRegionBlocks, block_count - i * kRegionBlocks));
 }
-
-ExtentMap::~ExtentMap() { munmap(in_use_, mapped_bytes_); }
 
 void ExtentMap::load() {
   const uint64_t* words = reinterpret_cast<const uint64_t*>(arena_ + bitmap_);
@@ -46,13 +38,6 @@ uint64_t ExtentMap::first_block(Extent extent) const {
                    extent.offset - data_offset_ + extent.length <= block_count_ * kBlockBytes,
                "an extent is whole blocks of the data area");
   return (extent.offset - data_offset_) / kBlockBytes;
-}
-
-bool ExtentMap::holds(Extent extent) const {
-  const uint64_t first = first_block(extent);
-  for (uint64_t i = 0; i < extent.length / kBlockBytes; ++i)
-    if (!(in_use_[(first + i) / 64] >> (first + i) % 64 & 1)) return false;
-  return true;
 }
 
 // The first run of `count` free blocks that begins in [from, to); kNone if there is none.
@@ -113,11 +98,41 @@ Result<Extent> ExtentMap::reserve(uint64_t bytes, const std::string& device_name
   return Extent{data_offset_ + block * kBlockBytes, count * kBlockBytes};
 }
 
-bool ExtentMap::reserve_at(Extent extent) {
-  const uint64_t block = first_block(extent), count = extent.length / kBlockBytes;
-  if (find(block, block + 1, count) != block) return false;
+std::optional<Extent> ExtentMap::reserve_within(uint64_t bytes, uint64_t begin, uint64_t end) {
+  const uint64_t count = (bytes + kBlockBytes - 1) / kBlockBytes;
+  const uint64_t last = block_at(end);
+  const uint64_t block = find(block_at(begin), last, count);
+  if (block == kNone || block + count > last) return std::nullopt;
   mark(block, count, true);
-  return true;
+  return Extent{data_offset_ + block * kBlockBytes, count * kBlockBytes};
+}
+
+std::vector<Extent> ExtentMap::take_free(uint64_t begin, uint64_t end) {
+  std::vector<Extent> taken;
+  const uint64_t last = block_at(end);
+  for (uint64_t at = block_at(begin);;) {
+    const uint64_t first = find(at, last, 1);
+    if (first == kNone || first >= last) return taken;
+    uint64_t count = 1;
+    while (first + count < last && !(in_use_[(first + count) / 64] >> (first + count) % 64 & 1))
+      ++count;
+    mark(first, count, true);
+    taken.push_back({data_offset_ + first * kBlockBytes, count * kBlockBytes});
+    at = first + count;
+    if (at >= last) return taken;
+  }
+}
+
+uint64_t ExtentMap::free_within(uint64_t begin, uint64_t end) const {
+  uint64_t free = 0;
+  for (uint64_t at = block_at(begin); at < block_at(end);) {
+    const uint64_t bits = std::min(64 - at % 64, block_at(end) - at);
+    const uint64_t word = in_use_[at / 64] >> at % 64;
+    free += bits - static_cast<uint64_t>(
+                       std::popcount(bits == 64 ? word : word & ((1ULL << bits) - 1)));
+    at += bits;
+  }
+  return free * kBlockBytes;
 }
 
 void ExtentMap::cancel(Extent extent) {

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "block/heap.h"
+#include "block/lazy_memory.h"
 
 namespace varve::block {
 
@@ -16,17 +18,17 @@ class ExtentMap {
   // `bitmap`: in the arena, at least block_count bits. `data_offset`: where block 0 lies on the device.
   ExtentMap(Heap& heap, std::byte* arena, HeapOffset bitmap, uint64_t data_offset,
             uint64_t block_count);
-  ~ExtentMap();
-  ExtentMap(const ExtentMap&) = delete;
-  ExtentMap& operator=(const ExtentMap&) = delete;
 
   // Takes over what the persistent bitmap says.
   void load();
 
   // kNoSpace: no run of free blocks is that long.
   Result<Extent> reserve(uint64_t bytes, const std::string& device_name);
-  // Takes exactly this extent if all of it is free.
-  bool reserve_at(Extent extent);
+  // The same between two device offsets, from the lower one on.
+  std::optional<Extent> reserve_within(uint64_t bytes, uint64_t begin, uint64_t end);
+  // Reserves everything that is free between two device offsets.
+  std::vector<Extent> take_free(uint64_t begin, uint64_t end);
+  uint64_t free_within(uint64_t begin, uint64_t end) const;
   void cancel(Extent extent);
   void publish(Extent extent);
   void release(Extent extent);
@@ -43,10 +45,6 @@ class ExtentMap {
   uint64_t used_bytes() const { return (block_count_ - free_blocks_) * device::kBlockBytes; }
   uint64_t capacity_bytes() const { return block_count_ * device::kBlockBytes; }
   uint64_t data_offset() const { return data_offset_; }
-  // Device offset where the search for the next reservation begins.
-  uint64_t cursor_offset() const { return data_offset_ + cursor_ * device::kBlockBytes; }
-  // Reserved or published, whole.
-  bool holds(Extent extent) const;
 
  private:
   static constexpr uint64_t kNone = ~0ULL;
@@ -62,6 +60,9 @@ class ExtentMap {
   };
 
   uint64_t first_block(Extent extent) const;
+  uint64_t block_at(uint64_t device_offset) const {
+    return (device_offset - data_offset_) / device::kBlockBytes;
+  }
   uint64_t find(uint64_t from, uint64_t to, uint64_t count) const;
   void mark(uint64_t block, uint64_t count, bool in_use);
   void mark_persistent(Extent extent, bool in_use);
@@ -71,8 +72,8 @@ class ExtentMap {
   const HeapOffset bitmap_;
   const uint64_t data_offset_;
   const uint64_t block_count_;
-  uint64_t* in_use_ = nullptr;  // lazily zero memory
-  uint64_t mapped_bytes_ = 0;
+  LazyMemory memory_;
+  uint64_t* const in_use_;  // one bit a block
   std::vector<uint32_t> region_free_;
   uint64_t free_blocks_;
   uint64_t cursor_ = 0;

@@ -86,7 +86,7 @@ Heap::Heap(std::byte* arena, uint64_t first_chunk, uint64_t chunk_count)
 }
 
 void Heap::initialize() {
-  *header() = HeapHeader{kHeapMagic, 0, 0};
+  *header() = HeapHeader{kHeapMagic, 0};
   note(header(), sizeof(HeapHeader));
 }
 

@@ -21,10 +21,9 @@ inline constexpr uint32_t kGranuleBytes = 16;
 // Page 0 of the arena.
 struct HeapHeader {
   uint64_t magic;
-  uint64_t chunks_used;   // chunks [0, chunks_used) have been in use at some time
-  uint64_t prefilled_to;  // data area: bytes below have been written once (volume.md, "Prefill")
+  uint64_t chunks_used;  // chunks [0, chunks_used) have been in use at some time
 };
-static_assert(sizeof(HeapHeader) == 24);
+static_assert(sizeof(HeapHeader) == 16);
 
 // The first bytes of a chunk that is not free; all zero in a free one.
 struct ChunkHeader {

@@ -50,6 +50,9 @@ Task<Result<void>> HeapVolume::recover() {
                                [this](Lsn lsn) { became_durable(lsn); });
   data_ = std::make_unique<DataWriter>(executor_, device_,
                                        [this](Error error) { log_->fail(std::move(error)); });
+  if (device_.kind() == device::Kind::kFile || device_.kind() == device::Kind::kSimulated)
+    small_space_ = std::make_unique<SmallSpace>(
+        executor_, device_, extents_, [this](Error error) { log_->fail(std::move(error)); });
   durable_ = last_committed_ = Lsn{head.position};
   executor_.add_poller(*this);
   co_return {};
@@ -144,6 +147,7 @@ Task<Result<void>> HeapVolume::close() {
     result = co_await run_checkpoint(true);
   else
     result = reached.error();
+  if (small_space_) co_await small_space_->drain();
   co_await data_->drain();
   co_await log_->drain();
   executor_.remove_poller(*this);
@@ -214,7 +218,13 @@ bool HeapVolume::poll() {
 
 // --- extents
 
-Result<Extent> HeapVolume::reserve(uint64_t bytes) { return extents_.reserve(bytes, device_.name()); }
+Result<Extent> HeapVolume::reserve(uint64_t bytes) {
+  if (small_space_ && bytes <= SmallSpace::kSmallBytesMax) {
+    const std::optional<Extent> extent = small_space_->reserve(bytes);
+    if (extent) return *extent;
+  }
+  return extents_.reserve(bytes, device_.name());
+}
 
 void HeapVolume::cancel(Extent extent) {
   if (data_) data_->cancel(extent);

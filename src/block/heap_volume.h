@@ -11,6 +11,7 @@
 #include "block/lazy_memory.h"
 #include "block/log.h"
 #include "block/page_store.h"
+#include "block/small_space.h"
 
 namespace varve::block {
 
@@ -70,6 +71,7 @@ class HeapVolume final : public Volume, private Poller {
   std::unique_ptr<PageStore> pages_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<DataWriter> data_;
+  std::unique_ptr<SmallSpace> small_space_;  // files only
   bool checkpointing_ = false;
   bool closing_ = false;
   Signal progress_;  // a checkpoint ended, or the log failed
