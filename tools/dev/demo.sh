@@ -32,6 +32,7 @@ demo_wait() { # demo_wait SECONDS WHAT COMMAND...: until the command succeeds
   done
 }
 
+demo_gone() { [ ! -d "/proc/$1" ] || grep -q '^State:.*Z' "/proc/$1/status"; }
 demo_journal_longer_than() { [ "$(stat -c %s "$demo_journal" 2>/dev/null || echo 0)" -gt "$1" ]; }
 
 demo_copy_in() { # demo_copy_in NAME SOURCE
@@ -59,7 +60,7 @@ demo_kill_in_mid_write() {
   local pid in_flight before
   pid=$(cat "$demo_scratch/server.pid")
   kill -9 "$pid"
-  demo_wait 10 "process $pid to be gone" eval "! kill -0 $pid 2>/dev/null"
+  demo_wait 10 "process $pid to be gone" demo_gone "$pid"
   in_flight=$("$demo_writer_program" pending - - "$demo_journal")
   kill -0 "$demo_writer" 2>/dev/null || fail "demo: the writer ended before the server was killed: $(cat "$demo_scratch/writer.log")"
   [ "$in_flight" -gt 0 ] || fail "demo: no write was in flight when the server was killed"
