@@ -86,7 +86,7 @@ class Server:
 
     def arguments(self):
         return ["--directory", self.data, "--run-directory", self.run_directory, "--port", str(self.port),
-                "--targets", str(self.targets), "--device-size", self.device, *self.extra]
+                "--targets", str(self.targets), "--device-bytes", self.device, *self.extra]
 
     def environment(self, **more):
         """For clients of this server."""

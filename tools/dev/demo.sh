@@ -20,7 +20,7 @@ demo_since() { awk -v from="$1" -v to="$(demo_seconds)" 'BEGIN { printf "%.2f", 
 
 demo_start_server() {
   "$demo_varve" server start --pid-file "$demo_scratch/server.pid" --directory "$demo_scratch/data" \
-    --run-directory "$demo_scratch/run" --port "$demo_port" --targets 2 --device-size 2GiB --log "$demo_scratch/server.log" ||
+    --run-directory "$demo_scratch/run" --port "$demo_port" --targets 2 --device-bytes 2GiB --log-file "$demo_scratch/server.log" ||
     fail "demo: the server does not start"
 }
 
