@@ -103,6 +103,7 @@ void add_server_verbs(CLI::App& app, Context& context) {
       "start", "Start varved in the background; returns when it serves. Options go to varved");
   verb->add_option("--pid-file", arguments->pid_file, "Where to write its process number");
   verb->allow_extras();
+  verb->fallthrough(false);  // else what is varved's is offered to varve
   verb->prefix_command(false);
   verb->callback([&context, arguments, verb] {
     arguments->rest = verb->remaining();
