@@ -23,6 +23,7 @@ constexpr size_t kConnectionsMax = 1024;
 constexpr size_t kConnectionsPerUserMax = 768;  // one user cannot keep the others out
 constexpr Duration kGreetingTime = 5s;
 constexpr Duration kAcceptPause = 100ms;
+constexpr Duration kTrimInterval = 1s;
 // How many polls pass between two looks at the sockets, and before an idle connection cools.
 constexpr uint32_t kPollsPerLook = 32;
 constexpr uint64_t kPollsToCool = 4096;
@@ -101,6 +102,8 @@ class LocalNetwork final : public Network, public Poller, public Host {
   void watch(int descriptor);
   void unwatch(int descriptor);
   void cool_idle();
+  bool cool(LocalConnection& connection);
+  void trim();
   void finish_retired();
 
   Executor& executor_;
@@ -116,6 +119,7 @@ class LocalNetwork final : public Network, public Poller, public Host {
   uint64_t polls_ = 0;
   uint32_t polls_since_look_ = 0;
   bool armed_ = false;
+  Alarm trim_{[this] { trim(); }};
 };
 
 LocalNetwork::LocalNetwork(Executor& executor, Descriptor epoll)
@@ -167,18 +171,37 @@ bool LocalNetwork::poll() {
 
 bool LocalNetwork::arm() {
   armed_ = true;
+  const bool trims = trim_.armed();
   if (!retired_.empty()) return false;
   while (!hot_.empty()) {
-    if (!hot_.back()->cool()) return false;
+    if (!cool(*hot_.back())) return false;
     hot_.pop_back();
   }
-  return true;
+  // The executor knew its next timer before it asked us.
+  return trims || !trim_.armed();
 }
 
 void LocalNetwork::cool_idle() {
   std::erase_if(hot_, [this](LocalConnection* connection) {
-    return connection->active_at() + kPollsToCool < polls_ && connection->cool();
+    return connection->active_at() + kPollsToCool < polls_ && cool(*connection);
   });
+}
+
+bool LocalNetwork::cool(LocalConnection& connection) {
+  if (!connection.cool()) return false;
+  if (!trim_.armed() && connection.bloated())
+    executor_.arm_timer(trim_, executor_.now() + kTrimInterval);
+  return true;
+}
+
+void LocalNetwork::trim() {
+  bool again = false;
+  for (const auto& [descriptor, connection] : connections_) {
+    connection->trim();
+    // A hot one arms the timer when it cools.
+    again |= !connection->hot() && connection->bloated();
+  }
+  if (again) executor_.arm_timer(trim_, executor_.now() + kTrimInterval);
 }
 
 void LocalNetwork::heat(LocalConnection& connection) {
@@ -373,8 +396,8 @@ Task<Result<std::shared_ptr<Connection>>> LocalNetwork::connect_from(Executor& e
                                                                      Address address,
                                                                      Instant deadline) {
   VARVE_CO_TRY(Descriptor socket, co_await reach(executor, life, address, deadline));
-  if (!send_hello(socket.get()))
-    co_return Error(Code::kUnreachable, address + " closed the connection; is it a Varve engine?");
+  // An engine that refuses at once may have closed already: what it said can still be read.
+  send_hello(socket.get());
   VARVE_CO_TRY(Region region, co_await be_welcomed(life, socket.get(), address, deadline));
   LocalNetwork& network = *life->network;
   std::shared_ptr<Connection> connection = network.adopt(

@@ -18,6 +18,7 @@ constexpr uint64_t kSendBytesPerPoll = kSlotBytes;
 // rpc/'s credits stay far below both.
 constexpr uint64_t kBacklogBytesMax = 64 * kMiB;
 constexpr uint64_t kTransfersMax = 1024;
+constexpr uint64_t kBloatBytes = 64 * kKiB;
 constexpr uint32_t kUnwantedSlotsMax = kSlots / 2;
 
 }  // namespace
@@ -182,9 +183,23 @@ bool LocalConnection::cool() {
 void LocalConnection::warm() {
   if (hot_) return;
   hot_ = true;
+  idle_since_trim_ = false;
   in_.wake();
   if (waits_for_space_) out_.end_wait_for_space();
   waits_for_space_ = false;
+}
+
+bool LocalConnection::bloated() const {
+  return !closed_ && (sent_chunks_ || out_.position() - trimmed_at_ > kBloatBytes);
+}
+
+void LocalConnection::trim() {
+  if (hot_ || !bloated() || !std::exchange(idle_since_trim_, true)) return;
+  // Only the sender of a direction can know that its slots are empty and its ring is read.
+  if (slots_out_ != 0 || !backlog_.empty() || !out_.drained()) return;
+  region_.drop(out_direction_);
+  sent_chunks_ = false;
+  trimmed_at_ = out_.position();
 }
 
 bool LocalConnection::poll() {
@@ -404,6 +419,7 @@ void LocalConnection::send_chunk(Outgoing& bulk) {
   const uint64_t bit = uint64_t{1} << slot;
   slots_out_ |= bit;
   slot_owner_[slot] = bulk.id;
+  sent_chunks_ = true;
   if (!bulk.wanted) slots_unwanted_ |= bit;
   put(Kind::kChunk, slot, length, bulk.id);
   bulk.bytes_left -= length;

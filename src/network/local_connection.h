@@ -56,6 +56,10 @@ class LocalConnection final : public Connection,
   void finish();
   // The network goes first: closes without telling the receiver.
   void orphan();
+  // Whether memory of our direction is populated that an idle connection does not need.
+  bool bloated() const;
+  // Called now and then: gives such memory back if the connection was idle ever since the last call.
+  void trim();
   uint64_t active_at() const { return active_at_; }
   void set_active_at(uint64_t poll) { active_at_ = poll; }
 
@@ -108,6 +112,8 @@ class LocalConnection final : public Connection,
   bool hot_ = false, closed_ = false, peer_left_ = false, waits_for_space_ = false;
   Error why_{Code::kUnreachable};
   uint64_t active_at_ = 0;
+  bool idle_since_trim_ = false, sent_chunks_ = false;
+  uint64_t trimmed_at_ = 0;  // the position of out_ then
   uint64_t armed_ = 0, rung_ = 0;  // how often the peer may have rung us at most; and has
 
   std::deque<Pending> backlog_;

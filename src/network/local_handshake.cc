@@ -96,6 +96,12 @@ std::byte* Region::slot(unsigned direction, uint32_t slot) const {
   return base_ + kControlBytes + 2 * kRingBytes + direction * kArenaBytes + slot * kSlotBytes;
 }
 
+void Region::drop(unsigned direction) {
+  // Where the kernel refuses, the pages stay: nothing depends on it.
+  madvise(ring(direction), kRingBytes, MADV_REMOVE);
+  madvise(slot(direction, 0), kArenaBytes, MADV_REMOVE);
+}
+
 Result<Region> Region::map_checked(int descriptor) {
   void* base = mmap(nullptr, kRegionBytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   if (base == MAP_FAILED)
@@ -220,9 +226,10 @@ Welcome refusal(const Error& why) {
   return welcome;
 }
 
-bool send_hello(int socket) {
+void send_hello(int socket) {
   const Hello hello;
-  return send(socket, &hello, sizeof hello, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof hello;
+  // A failure shows when the answer is read.
+  if (send(socket, &hello, sizeof hello, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof hello) return;
 }
 
 bool send_welcome(int socket, const Welcome& welcome, const Descriptor& region) {

@@ -74,6 +74,8 @@ class Region {
   Control* control(unsigned direction) const;
   std::byte* ring(unsigned direction) const;
   std::byte* slot(unsigned direction, uint32_t slot) const;
+  // Gives the pages of a direction's ring and slots back to the system; they read as zeros then.
+  void drop(unsigned direction);
 
   // Engine: new memory, zeroed and unpopulated, of fixed size for ever; the descriptor is for the peer.
   static Result<std::pair<Region, Descriptor>> create();
@@ -112,8 +114,8 @@ Result<void> check(const Hello& hello);
 // The engine's refusal as it came, or kProtocol.
 Result<void> check(const Welcome& welcome);
 Welcome refusal(const Error& why);
+void send_hello(int socket);
 // False if the socket does not take it at once: it is of no use then.
-bool send_hello(int socket);
 bool send_welcome(int socket, const Welcome& welcome, const Descriptor& region);
 // Reads on into `into` and takes a descriptor that comes along; bytes read, 0 if closed, -1 if there is
 // nothing yet, -2 on failure.

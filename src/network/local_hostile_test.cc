@@ -125,6 +125,26 @@ TEST(LocalHostile, FloodingTheDoorbellEndsTheConnection) {
   expect_service(good, 1);
 }
 
+// Urgent bytes make a Unix socket readable without giving a reader anything to read.
+TEST(LocalHostile, UrgentDataKeepsNobodyAwake) {
+  const Scratch scratch;
+  EngineThread engine(scratch.address());
+  RawClient greeted, silent;
+  ASSERT_TRUE(greeted.connect(scratch.path()));
+  ASSERT_TRUE(silent.connect(scratch.path(), {}));
+  for (const RawClient* bad : {&greeted, &silent})
+    for (int i = 0; i < 3; ++i) (void)::send(bad->socket.get(), "x", 1, MSG_OOB | MSG_NOSIGNAL);
+  std::this_thread::sleep_for(20ms);
+  const auto cpu_ns = [clock = engine.cpu_clock()] {
+    timespec at{};
+    clock_gettime(clock, &at);
+    return static_cast<uint64_t>(at.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(at.tv_nsec);
+  };
+  const uint64_t before = cpu_ns();
+  std::this_thread::sleep_for(200ms);
+  EXPECT_LT(cpu_ns() - before, 20'000'000u);
+}
+
 TEST(LocalHostile, EachImpossibleRecordEndsTheConnection) {
   const Scratch scratch;
   EngineThread engine(scratch.address());

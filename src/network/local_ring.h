@@ -71,6 +71,10 @@ class RingWriter {
   // Before sleeping with `payload` not fitting: false if it fits now, or the peer is broken.
   bool wait_for_space(uint64_t payload);
   void end_wait_for_space();
+  // Everything written has been taken: nobody needs what the ring holds.
+  bool drained() { return refresh() && consumed_ == produced_; }
+  // Bytes written since the beginning.
+  uint64_t position() const { return produced_; }
 
  private:
   void publish(uint64_t offset, const RecordHeader& header);

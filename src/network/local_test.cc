@@ -132,6 +132,40 @@ TEST(Local, ServesManyConnectionsAndSleepsWithThem) {
   connections.clear();
 }
 
+TEST(Local, AnIdleConnectionGivesItsMemoryBack) {
+  const Scratch scratch;
+  EngineThread engine(scratch.address());
+  RawClient client;
+  ASSERT_TRUE(client.connect(scratch.path()));
+  const auto populated = [&] {
+    struct stat status{};
+    EXPECT_EQ(fstat(client.memory.get(), &status), 0);
+    return static_cast<uint64_t>(status.st_blocks) * 512;
+  };
+  EXPECT_LE(populated(), 16 * kKiB);
+  // One transfer of 1 MiB there, which comes back.
+  client.put(Kind::kMessage, 0, 8, 1 * kMiB, Buffer(8));
+  for (uint8_t slot = 0; slot < 16; ++slot) client.put(Kind::kChunk, slot, kSlotBytes, 0);
+  uint64_t received = 0;
+  RingReader::Record record;
+  while (received < 1 * kMiB) {
+    if (client.in.look(record) == RingReader::Look::kNothing) continue;
+    if (record.header.kind == Kind::kChunk) {
+      received += record.header.length;
+      client.put(Kind::kRelease, 0, 0, uint64_t{1} << record.header.slot);
+    }
+    client.in.advance(record);
+    client.in.publish_progress();
+  }
+  EXPECT_GE(populated(), 2 * kSlotBytes);
+  const Instant deadline = machine_clock().now() + 20s;
+  while (!client.out.drained() && machine_clock().now() < deadline) std::this_thread::yield();
+  client.region.drop(0);
+  while (populated() > 32 * kKiB && machine_clock().now() < deadline)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_LE(populated(), 32 * kKiB);
+}
+
 struct TwoEnds {
   TwoEnds() {
     EXPECT_TRUE(engine.network->listen(scratch.address()).ok());
