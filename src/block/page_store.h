@@ -79,7 +79,7 @@ class PageStore {
   uint32_t& table_crc(uint64_t table_block) {
     return directory_[table_block / kDirectoryEntries].table_crcs[table_block % kDirectoryEntries];
   }
-  size_t gather(const std::vector<uint32_t>& pages, size_t from, Batch& batch);
+  Task<size_t> gather(const std::vector<uint32_t>& pages, size_t from, Batch& batch);
   void add_tables(const std::vector<uint32_t>& pages, size_t from, size_t to, Batch& batch);
   Task<Result<void>> write_batch(Batch& batch, uint64_t must_reach);
   Task<Result<void>> write_in_place(const Batch& batch);

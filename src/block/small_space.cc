@@ -27,10 +27,14 @@ std::optional<Extent> SmallSpace::reserve(uint64_t bytes) {
     extent = extents_.reserve_within(bytes, current_.begin, current_.end);
   }
   if (extent) current_.begin = extent->offset + extent->length;
-  if (next_.length() == 0 && current_.length() < window_bytes_ / 2 && gate_.inside() == 0 &&
-      !exhausted_ && !gate_.closed())
-    executor_.spawn(prepare(*this));
+  if (worth_preparing()) executor_.spawn(prepare(*this));
   return extent;
+}
+
+bool SmallSpace::worth_preparing() const {
+  if (next_.length() || current_.length() >= window_bytes_ / 2) return false;
+  if (gate_.inside() > 0 || gate_.closed()) return false;
+  return exhausted_at_ == 0 || extents_.used_bytes() + window_bytes_ < exhausted_at_;
 }
 
 // The next window of which enough is free, in the order of the device.
@@ -52,9 +56,10 @@ Task<void> SmallSpace::prepare(SmallSpace& self) {
   const uint64_t free_bytes = self.extents_.capacity_bytes() - self.extents_.used_bytes();
   const Window window = free_bytes < self.window_bytes_ * 4 ? Window{} : self.choose();
   if (window.length() == 0) {
-    self.exhausted_ = true;
+    self.exhausted_at_ = self.extents_.used_bytes();
     co_return;
   }
+  self.exhausted_at_ = 0;
   // Nobody else may write there meanwhile.
   const std::vector<Extent> free = self.extents_.take_free(window.begin, window.end);
   Result<void> filled = co_await self.fill(free);

@@ -33,6 +33,7 @@ class SmallSpace {
 
   static Task<void> prepare(SmallSpace& self);
   Window choose();
+  bool worth_preparing() const;
   Task<Result<void>> fill(const std::vector<Extent>& free);
 
   Executor& executor_;
@@ -42,7 +43,7 @@ class SmallSpace {
   const uint64_t window_bytes_;
   Window current_, next_;
   uint64_t search_ = 0;  // device offset
-  bool exhausted_ = false;  // too full for windows
+  uint64_t exhausted_at_ = 0;  // bytes in use when no window was to be had; 0: there was one
   Gate gate_;
 };
 

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cstring>
+#include <filesystem>
 
 #include "runtime/wait.h"
 
@@ -94,6 +97,80 @@ TEST_F(MemoryVolume, RefusesOthers) {
   EXPECT_EQ(executor.block_on(Volume::format(*device, options)).code(), Code::kIdMismatch);
   EXPECT_EQ(executor.block_on(Volume::open(executor, *device, other)).code(), Code::kIdMismatch);
   EXPECT_TRUE(*executor.block_on(Volume::is_formatted(*device)));
+}
+
+// On a real file: every transaction awaited, the process "killed", opened again.
+struct FileVolume : testing::Test {
+  std::string path = std::filesystem::current_path() / ("volume_test." + std::to_string(getpid()));
+  Executor executor{machine_clock(), 1};
+  std::unique_ptr<device::Device> device;
+  std::unique_ptr<Volume> volume;
+
+  ~FileVolume() override { std::filesystem::remove(path); }
+  void open_device() {
+    device::FileOptions options;
+    options.create_bytes = 128 * kMiB;
+    device = std::move(*device::open_file(executor, path, options));
+  }
+  void open() {
+    auto opened = executor.block_on(Volume::open(executor, *device, kIdentity));
+    ASSERT_TRUE(opened.ok()) << opened.error().describe();
+    volume = std::move(*opened);
+  }
+  void kill() {
+    executor.abandon();
+    volume.reset();
+    device.reset();
+  }
+};
+
+Task<void> fill(Volume& volume, uint64_t count, uint64_t extent_bytes, uint64_t& done) {
+  device::AlignedBuffer buffer(extent_bytes);
+  for (uint64_t i = 0; i < count; ++i) {
+    const Result<Extent> extent = volume.reserve(extent_bytes);
+    std::memset(buffer.data(), static_cast<int>(i), buffer.size());
+    const ByteView piece = buffer.view();
+    const Result<void> written = co_await volume.write(*extent, Gather(&piece, 1));
+    const Result<void> ready = co_await volume.wait_ready(4096);
+    volume.begin();
+    volume.publish(*extent);
+    auto* root = volume.change(volume.at<Extent>(Volume::kRoot) + i % 100);
+    if (root->length) volume.release(*root);
+    *root = *extent;
+    const Lsn lsn = volume.commit();
+    const Result<void> durable = co_await volume.durable(lsn);
+    if (!written.ok() || !ready.ok() || !durable.ok()) break;
+    ++done;
+  }
+}
+
+TEST_F(FileVolume, AcknowledgedWritesSurviveTheProcess) {
+  open_device();
+  FormatOptions options;
+  options.identity = kIdentity;
+  options.log_bytes = 1 * kMiB;
+  options.heap_bytes_max = 16 * kMiB;
+  ASSERT_TRUE(executor.block_on(Volume::format(*device, options)).ok());
+  open();
+  for (const uint64_t extent_bytes : {8 * kKiB, 256 * kKiB}) {
+    uint64_t done = 0;
+    executor.spawn(fill(*volume, 60, extent_bytes, done));
+    ASSERT_TRUE(executor.run_until([&] { return done == 60; },
+                                   machine_clock().now() + std::chrono::seconds(120)));
+    kill();
+    open_device();
+    open();
+    device::AlignedBuffer buffer(extent_bytes);
+    for (uint64_t i = 40; i < 60; ++i) {
+      const Extent extent = volume->at<Extent>(Volume::kRoot)[i % 20];
+      ASSERT_EQ(extent.length, extent_bytes);
+      ASSERT_TRUE(executor.block_on(volume->read(extent.offset, buffer.view())).ok());
+      ASSERT_EQ(buffer.data()[extent_bytes - 1], std::byte{static_cast<uint8_t>(i)});
+    }
+    EXPECT_EQ(volume->use().extent_bytes, 20 * extent_bytes);
+  }
+  EXPECT_GT(volume->statistics().replayed_records, 0u);
+  ASSERT_TRUE(executor.block_on(volume->close()).ok());
 }
 
 }  // namespace
