@@ -142,6 +142,7 @@ Task<Result<Epoch>> SessionImpl::update(const Object& object, ByteView dkey, uin
 Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey, uint64_t conditions,
                                              std::span<IoDescriptor> descriptors, Gather bulk) {
   Attempt attempt{deadline()};
+  attempt.changes_something = true;
   const uint64_t hash = placement::dkey_hash(dkey);
   const uint64_t bulk_bytes = size_of(bulk);
   Lease body(*this);
@@ -319,6 +320,7 @@ Task<Result<void>> SessionImpl::punch(const Object& object, std::span<const Byte
 
 Task<Result<void>> SessionImpl::punch_group(const Object& object, uint32_t group, object::PunchRequest request) {
   Attempt attempt{deadline()};
+  attempt.changes_something = true;
   for (;;) {
     VARVE_CO_TRY(const Routed routed, route_group(object, group));
     request.target.map_version = routed.map->version;

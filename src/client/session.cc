@@ -86,7 +86,7 @@ Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& erro
   const auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(options_.deadline).count();
   std::string text = std::string(verb) + " did not succeed within " + std::to_string(seconds) +
                      " ms (last: " + attempt.last_error + "); is the server running?";
-  if (attempt.maybe_executed) text += " It is not known whether the server has executed it.";
+  if (attempt.maybe_executed && attempt.changes_something) text += " It is not known whether the server has executed it.";
   co_return Error(Code::kTimedOut, std::move(text));
 }
 

@@ -15,6 +15,7 @@ struct Attempt {
   Instant deadline;
   Duration pause{0};        // before the next try
   bool maybe_executed = false;  // an attempt was sent and its answer never came
+  bool changes_something = false;
   std::string last_error{};
 };
 
