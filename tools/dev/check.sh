@@ -13,8 +13,9 @@ cmd_fix() {
   say "fix: formatted $(git ls-files 'src/*.cc' 'src/*.h' 'simulation/*.cc' 'simulation/*.h' 'bench/*.cc' 'bench/*.h' | wc -l) files"
 }
 
-cmd_sim() { # [store] [--seeds N] [--seed S]
+cmd_sim() { # [store | planted] [--seeds N] [--seed S]
   local program=varve-simulate
+  [ "${1:-}" != planted ] || { shift; cmd_sim_planted "$@"; return; }
   case "${1:-}" in store) program=varve-simulate-store; shift ;; esac
   build_quiet release "$program" >/dev/null
   "$(find build/release -name "$program" -type f -perm -u+x | head -1)" "$@"
@@ -71,6 +72,7 @@ cmd_test() { # [all | filter]
     build_quiet gcc | tail -1
     run_ctest gcc -LE "heavy|process"
   fi
+  [ "$what" != all ] || cmd_sim_planted
   cmd_tidy --quick
   say "test: all passed in $((SECONDS - start)) s"
 }
