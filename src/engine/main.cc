@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "engine/process.h"
@@ -98,6 +99,9 @@ int run(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // Else the port of a server that was killed is "in use" for a minute after it. UCX reads this setting
+  // from the environment only; no other thread runs yet.
+  setenv("UCX_TCP_CM_REUSEADDR", "y", 0);
 
   Process process(*config);
   auto started = process.start();
