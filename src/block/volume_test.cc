@@ -134,7 +134,7 @@ Task<void> fill(Volume& volume, uint64_t count, uint64_t extent_bytes, uint64_t&
     const Result<void> ready = co_await volume.wait_ready(4096);
     volume.begin();
     volume.publish(*extent);
-    auto* root = volume.change(volume.at<Extent>(Volume::kRoot) + i % 100);
+    auto* root = volume.change(volume.at<Extent>(Volume::kRoot) + i % 20);
     if (root->length) volume.release(*root);
     *root = *extent;
     const Lsn lsn = volume.commit();
@@ -165,7 +165,9 @@ TEST_F(FileVolume, AcknowledgedWritesSurviveTheProcess) {
       const Extent extent = volume->at<Extent>(Volume::kRoot)[i % 20];
       ASSERT_EQ(extent.length, extent_bytes);
       ASSERT_TRUE(executor.block_on(volume->read(extent.offset, buffer.view())).ok());
-      ASSERT_EQ(buffer.data()[extent_bytes - 1], std::byte{static_cast<uint8_t>(i)});
+      ASSERT_EQ(buffer.data()[0], std::byte{static_cast<uint8_t>(i)}) << i << " of " << extent_bytes;
+      ASSERT_EQ(buffer.data()[extent_bytes - 1], std::byte{static_cast<uint8_t>(i)})
+          << i << " of " << extent_bytes;
     }
     EXPECT_EQ(volume->use().extent_bytes, 20 * extent_bytes);
   }
