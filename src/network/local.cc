@@ -1,6 +1,6 @@
 // The same-host transport: all connections of one executor. Only connections in use are polled; the
-// others have told their peers to ring, so that neither polling nor sleeping costs more for many idle
-// clients than for none.
+// others have told their peers to ring, so that neither polling nor sleeping costs more for many
+// idle clients than for none.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -356,7 +356,8 @@ Task<Result<Descriptor>> LocalNetwork::reach(Executor& executor, std::shared_ptr
     Result<Descriptor> socket = connect_to(path);
     if (socket.ok() || socket.code() != Code::kAgain) co_return socket;
     if (executor.now() >= deadline)
-      co_return Error(Code::kTimedOut, std::string(socket.error().text()) + "; the deadline passed");
+      co_return Error(Code::kTimedOut,
+                      std::string(socket.error().text()) + "; the deadline passed");
     co_await executor.sleep_for(1ms);
     if (!life->network) co_return Error(Code::kUnreachable, "the network is gone");
   }
@@ -370,8 +371,9 @@ Task<Result<Region>> LocalNetwork::be_welcomed(std::shared_ptr<Life> life, int s
     std::byte* at = reinterpret_cast<std::byte*>(&welcome) + got;
     const long more = receive_welcome(socket, {at, sizeof welcome - got}, memory);
     if (more == 0 || more == -2)
-      co_return Error(Code::kUnreachable,
-                      address + " closed the connection during the greeting; is it a Varve engine?");
+      co_return Error(
+          Code::kUnreachable,
+          address + " closed the connection during the greeting; is it a Varve engine?");
     if (more > 0) {
       got += static_cast<size_t>(more);
       continue;
@@ -384,8 +386,9 @@ Task<Result<Region>> LocalNetwork::be_welcomed(std::shared_ptr<Life> life, int s
     life->network->connecting_.erase(socket);
     if (awake) continue;
     life->network->unwatch(socket);
-    co_return Error(Code::kTimedOut, address + " did not answer the greeting by the deadline; is the "
-                                               "engine stopped or overloaded?");
+    co_return Error(Code::kTimedOut, address +
+                                         " did not answer the greeting by the deadline; is the "
+                                         "engine stopped or overloaded?");
   }
   VARVE_CO_CHECK(check(welcome));
   co_return Region::map(memory);
@@ -400,8 +403,8 @@ Task<Result<std::shared_ptr<Connection>>> LocalNetwork::connect_from(Executor& e
   send_hello(socket.get());
   VARVE_CO_TRY(Region region, co_await be_welcomed(life, socket.get(), address, deadline));
   LocalNetwork& network = *life->network;
-  std::shared_ptr<Connection> connection = network.adopt(
-      Region::Side::kClient, std::move(region), std::move(socket), std::move(address));
+  std::shared_ptr<Connection> connection = network.adopt(Region::Side::kClient, std::move(region),
+                                                         std::move(socket), std::move(address));
   network.watch(static_cast<LocalConnection&>(*connection).socket());
   co_return connection;
 }
@@ -412,7 +415,8 @@ Task<Result<std::shared_ptr<Connection>>> LocalNetwork::connect_from(Executor& e
 Result<std::unique_ptr<Network>> make_local(Executor& executor) {
   local::Descriptor epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll)
-    return Error(Code::kNoMemory, "no file descriptors left for the local network; raise `ulimit -n`");
+    return Error(Code::kNoMemory,
+                 "no file descriptors left for the local network; raise `ulimit -n`");
   return std::unique_ptr<Network>(new local::LocalNetwork(executor, std::move(epoll)));
 }
 

@@ -16,10 +16,15 @@ namespace {
 class Server final : public Receiver {
  public:
   explicit Server(Executor& executor) : executor_(executor), room_(64, Buffer(1 * kMiB)) {}
-  void on_accepted(std::shared_ptr<Connection> connection) override { connection_ = std::move(connection); }
-  void on_message(Connection& connection, ByteView message, std::unique_ptr<IncomingBulk> bulk) override {
-    if (bulk) executor_.spawn(take(std::move(bulk), room_[next_++ % room_.size()]));
-    else connection.send(Buffer(message.begin(), message.end()));
+  void on_accepted(std::shared_ptr<Connection> connection) override {
+    connection_ = std::move(connection);
+  }
+  void on_message(Connection& connection, ByteView message,
+                  std::unique_ptr<IncomingBulk> bulk) override {
+    if (bulk)
+      executor_.spawn(take(std::move(bulk), room_[next_++ % room_.size()]));
+    else
+      connection.send(Buffer(message.begin(), message.end()));
   }
   void on_closed(Connection&, const Error&) override {}
 
@@ -54,7 +59,9 @@ Task<void> send_bulk(Executor& executor, Connection& connection, ByteView data) 
 
 struct Pair {
   Pair(const Address& address, Duration budget)
-      : there(machine_clock(), 1, {budget, 0}), here(machine_clock(), 2, {budget, -1}), server(there) {
+      : there(machine_clock(), 1, {budget, 0}),
+        here(machine_clock(), 2, {budget, -1}),
+        server(there) {
     there_network = std::move(*make_local(there));
     there_network->set_receiver(server);
     VARVE_ASSERT(there_network->listen(address).ok(), "");

@@ -13,7 +13,8 @@ namespace {
 // Of one connection in one poll, so that others get their turn.
 constexpr uint64_t kRecordsPerPoll = 64;
 constexpr uint64_t kBulkBytesPerPoll = 256 * kKiB;
-// A chunk at a time: between two, freed slots are noticed and used again while they are in the cache.
+// A chunk at a time: between two, freed slots are noticed and used again while they are in the
+// cache.
 constexpr uint64_t kSendBytesPerPoll = kSlotBytes;
 // rpc/'s credits stay far below both.
 constexpr uint64_t kBacklogBytesMax = 64 * kMiB;
@@ -25,9 +26,13 @@ constexpr uint32_t kUnwantedSlotsMax = kSlots / 2;
 
 LocalConnection::LocalConnection(Host& host, Region::Side side, Region region, Descriptor socket,
                                  Address peer)
-    : host_(&host), region_(std::move(region)), socket_(std::move(socket)), peer_(std::move(peer)),
+    : host_(&host),
+      region_(std::move(region)),
+      socket_(std::move(socket)),
+      peer_(std::move(peer)),
       identity_(identity_of(socket_.get())),
-      in_direction_(side == Region::Side::kEngine ? 0 : 1), out_direction_(1 - in_direction_),
+      in_direction_(side == Region::Side::kEngine ? 0 : 1),
+      out_direction_(1 - in_direction_),
       in_(region_.control(in_direction_), region_.ring(in_direction_)),
       out_(region_.control(out_direction_), region_.ring(out_direction_)) {
   for (uint32_t i = 0; i < kSlots; ++i) free_slots_[i] = static_cast<uint8_t>(kSlots - 1 - i);
@@ -66,9 +71,10 @@ Task<Result<void>> LocalConnection::send_with_bulk(Buffer message, Gather bulk, 
   if (!closed_) pump(kSendBytesPerPoll);
   std::optional<Result<void>> result = co_await transfer.done.wait_until(deadline);
   if (result) co_return std::move(*result);
-  Error late(Code::kTimedOut, peer_ + " left " + std::to_string(transfer.bytes_left) + " of " +
-                                  std::to_string(size) +
-                                  " bytes of bulk data untaken by the deadline; the connection is closed");
+  Error late(Code::kTimedOut,
+             peer_ + " left " + std::to_string(transfer.bytes_left) + " of " +
+                 std::to_string(size) +
+                 " bytes of bulk data untaken by the deadline; the connection is closed");
   close_because(late);
   co_return late;
 }
@@ -94,7 +100,8 @@ Task<Result<void>> LocalConnection::receive_bulk(std::shared_ptr<LocalConnection
 }
 
 void LocalConnection::close() {
-  close_because(Error(Code::kUnreachable, "the connection to " + peer_ + " was closed on this side"));
+  close_because(
+      Error(Code::kUnreachable, "the connection to " + peer_ + " was closed on this side"));
 }
 
 // Nothing of ours refers to the users' memory between two calls: closing needs no peer.
@@ -117,13 +124,11 @@ void LocalConnection::close_because(Error why) {
 }
 
 void LocalConnection::broken(const char* what) {
-  close_because(Error(Code::kProtocol, peer_ + " broke the protocol of the local transport (" + what +
-                                           "); the connection is closed"));
+  close_because(Error(Code::kProtocol, peer_ + " broke the protocol of the local transport (" +
+                                           what + "); the connection is closed"));
 }
 
-Error LocalConnection::lost() const {
-  return Error(Code::kUnreachable, std::string(why_.text()));
-}
+Error LocalConnection::lost() const { return Error(Code::kUnreachable, std::string(why_.text())); }
 
 void LocalConnection::finish() {
   VARVE_ASSERT(closed_, "only a closed connection is finished");
@@ -133,7 +138,8 @@ void LocalConnection::finish() {
 
 void LocalConnection::orphan() {
   host_ = nullptr;
-  close_because(Error(Code::kUnreachable, "the network of the connection to " + peer_ + " is gone"));
+  close_because(
+      Error(Code::kUnreachable, "the network of the connection to " + peer_ + " is gone"));
   if (socket_) shutdown(socket_.get(), SHUT_RDWR);  // a forked child may hold it open
   socket_.reset();
   region_ = Region();
@@ -218,8 +224,10 @@ bool LocalConnection::take_records(uint64_t records_max, uint64_t bulk_bytes_max
     const RingReader::Look look = in_.look(record);
     if (look == RingReader::Look::kNothing) break;
     ++records;
-    if (look == RingReader::Look::kBroken) broken("a record that cannot be");
-    else handle(record);
+    if (look == RingReader::Look::kBroken)
+      broken("a record that cannot be");
+    else
+      handle(record);
     if (closed_) return true;
     in_.advance(record);
     if (record.header.kind == Kind::kChunk) bulk_bytes += record.header.length;
@@ -230,14 +238,21 @@ bool LocalConnection::take_records(uint64_t records_max, uint64_t bulk_bytes_max
 
 void LocalConnection::handle(const RingReader::Record& record) {
   switch (record.header.kind) {
-    case Kind::kMessage: return handle_message(record);
-    case Kind::kChunk: return handle_chunk(record);
-    case Kind::kWant: return handle_want(record.header.argument);
-    case Kind::kDiscard: return handle_discard(record.header.argument);
-    case Kind::kEnd: return handle_end(record.header.argument);
-    case Kind::kRelease: return handle_release(record.header.argument);
+    case Kind::kMessage:
+      return handle_message(record);
+    case Kind::kChunk:
+      return handle_chunk(record);
+    case Kind::kWant:
+      return handle_want(record.header.argument);
+    case Kind::kDiscard:
+      return handle_discard(record.header.argument);
+    case Kind::kEnd:
+      return handle_end(record.header.argument);
+    case Kind::kRelease:
+      return handle_release(record.header.argument);
     case Kind::kNone:
-    case Kind::kSkip: break;
+    case Kind::kSkip:
+      break;
   }
   VARVE_ASSERT(false, "look() gives only the kinds above");
 }
@@ -268,8 +283,10 @@ void LocalConnection::handle_chunk(const RingReader::Record& record) {
     return broken("more data than announced");
   slots_held_ |= uint64_t{1} << slot;
   bulk->arrived += length;
-  if (bulk->state == Incoming::State::kAnnounced) bulk->held.push_back({slot, length});
-  else take_chunk(*bulk, slot, length);
+  if (bulk->state == Incoming::State::kAnnounced)
+    bulk->held.push_back({slot, length});
+  else
+    take_chunk(*bulk, slot, length);
 }
 
 // Copies the chunk to where it belongs, or nowhere, and gives its slot back.
@@ -355,9 +372,9 @@ void LocalConnection::enqueue(Kind kind, uint64_t argument, Buffer payload) {
   backlog_bytes_ += record_bytes(payload.size());
   backlog_.push_back({kind, argument, std::move(payload)});
   if (backlog_bytes_ > kBacklogBytesMax)
-    close_because(Error(Code::kUnreachable, peer_ + " takes no messages: " +
-                                                std::to_string(backlog_bytes_) +
-                                                " bytes wait; the connection is closed"));
+    close_because(
+        Error(Code::kUnreachable, peer_ + " takes no messages: " + std::to_string(backlog_bytes_) +
+                                      " bytes wait; the connection is closed"));
 }
 
 bool LocalConnection::flush() {

@@ -1,8 +1,8 @@
 // One same-host connection, either side of it: messages through the rings, bulk data through the
 // arena's slots. The sender of a direction allots its slots; the receiver gives each back after it
-// has copied the data out. Bulk data starts to flow at once into at most half of the slots; the rest
-// follows when the peer asks for it (kWant), so that bulk data that nobody receives yet cannot keep
-// other bulk data, or any message, from passing.
+// has copied the data out. Bulk data starts to flow at once into at most half of the slots; the
+// rest follows when the peer asks for it (kWant), so that bulk data that nobody receives yet cannot
+// keep other bulk data, or any message, from passing.
 #pragma once
 
 #include <deque>
@@ -58,7 +58,8 @@ class LocalConnection final : public Connection,
   void orphan();
   // Whether memory of our direction is populated that an idle connection does not need.
   bool bloated() const;
-  // Called now and then: gives such memory back if the connection was idle ever since the last call.
+  // Called now and then: gives such memory back if the connection was idle ever since the last
+  // call.
   void trim();
   uint64_t active_at() const { return active_at_; }
   void set_active_at(uint64_t poll) { active_at_ = poll; }
@@ -113,7 +114,7 @@ class LocalConnection final : public Connection,
   Error why_{Code::kUnreachable};
   uint64_t active_at_ = 0;
   bool idle_since_trim_ = false, sent_chunks_ = false;
-  uint64_t trimmed_at_ = 0;  // the position of out_ then
+  uint64_t trimmed_at_ = 0;        // the position of out_ then
   uint64_t armed_ = 0, rung_ = 0;  // how often the peer may have rung us at most; and has
 
   std::deque<Pending> backlog_;
@@ -129,7 +130,7 @@ class LocalConnection final : public Connection,
 
   std::unordered_map<uint64_t, std::shared_ptr<Incoming>> incoming_;
   uint64_t next_incoming_id_ = 0;
-  uint64_t slots_held_ = 0;     // the peer's, with us
+  uint64_t slots_held_ = 0;  // the peer's, with us
   uint64_t slots_to_release_ = 0;
 };
 

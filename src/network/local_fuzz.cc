@@ -68,7 +68,8 @@ void fuzz(Decoder input) {
         const auto kind = static_cast<Kind>(input.get<uint8_t>() % 9);
         const auto slot = input.get<uint8_t>();
         const auto length = static_cast<uint32_t>(input.get<uint16_t>());
-        const uint64_t argument = input.get<uint8_t>() % 2 ? input.get<uint64_t>() : input.get<uint16_t>();
+        const uint64_t argument =
+            input.get<uint8_t>() % 2 ? input.get<uint64_t>() : input.get<uint16_t>();
         const Buffer payload(kind == Kind::kMessage ? length : 0);
         if (writer.space_for(payload.size()) == RingWriter::Space::kFree)
           writer.write(kind, slot, length, argument, payload);
@@ -80,15 +81,23 @@ void fuzz(Decoder input) {
         std::memcpy(theirs.ring(0) + at, &word, sizeof word);
         break;
       }
-      case 4: theirs.control(1)->consumed = input.get<uint64_t>(); break;
-      case 5: theirs.control(0)->reader_asleep = input.get<uint8_t>(); break;
-      case 6: theirs.control(1)->writer_blocked = input.get<uint8_t>(); break;
+      case 4:
+        theirs.control(1)->consumed = input.get<uint64_t>();
+        break;
+      case 5:
+        theirs.control(0)->reader_asleep = input.get<uint8_t>();
+        break;
+      case 6:
+        theirs.control(1)->writer_blocked = input.get<uint8_t>();
+        break;
       case 7:
         ++under_way;
-        executor.spawn(send(connection, ByteView(data).first(1 + input.get<uint32_t>() % data.size()),
-                            under_way));
+        executor.spawn(send(
+            connection, ByteView(data).first(1 + input.get<uint32_t>() % data.size()), under_way));
         break;
-      case 8: connection->send(Buffer(1 + input.get<uint16_t>())); break;
+      case 8:
+        connection->send(Buffer(1 + input.get<uint16_t>()));
+        break;
       case 9:
         if (host.bulks.empty()) break;
         if (host.bulks.back()->size() <= 8 * kMiB) {
@@ -121,7 +130,6 @@ void fuzz(Decoder input) {
 }  // namespace varve::network::local
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  varve::network::local::fuzz(
-      varve::Decoder({reinterpret_cast<const std::byte*>(bytes), size}));
+  varve::network::local::fuzz(varve::Decoder({reinterpret_cast<const std::byte*>(bytes), size}));
   return 0;
 }

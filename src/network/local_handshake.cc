@@ -54,22 +54,25 @@ Result<Descriptor> lock_path(const std::string& path) {
                  "cannot open " + lock_path + ": " + reason() +
                      "; the socket's directory must exist and be writable by the engine");
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-    return Error(Code::kBusy, "local://" + path + " is in use by another engine; stop that one or "
-                              "choose another path");
+    return Error(Code::kBusy, "local://" + path +
+                                  " is in use by another engine; stop that one or "
+                                  "choose another path");
   return lock;
 }
 
 Result<void> remove_stale(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (lstat(path.c_str(), &status) != 0) return {};
   if (!S_ISSOCK(status.st_mode))
-    return Error(Code::kExists, path + " is there and is not a socket; move it away or choose "
-                                       "another path");
+    return Error(Code::kExists, path +
+                                    " is there and is not a socket; move it away or choose "
+                                    "another path");
   VARVE_TRY(Descriptor probe, make_socket());
   const bool dead = connect_now(probe.get(), path) != 0 && errno == ECONNREFUSED;
   if (!dead)
-    return Error(Code::kBusy, "local://" + path + " is in use by another program; stop that one or "
-                              "choose another path");
+    return Error(Code::kBusy, "local://" + path +
+                                  " is in use by another program; stop that one or "
+                                  "choose another path");
   if (unlink(path.c_str()) != 0)
     return Error(Code::kNoPermission, "cannot remove the stale socket " + path + ": " + reason());
   return {};
@@ -117,18 +120,20 @@ Result<std::pair<Region, Descriptor>> Region::create() {
     memory = Descriptor(memfd_create("varve-local", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory || ftruncate(memory.get(), kRegionBytes) != 0 ||
       fcntl(memory.get(), F_ADD_SEALS, kSeals) != 0)
-    return Error(Code::kNoMemory, "the engine cannot make the memory of a local connection: " + reason());
+    return Error(Code::kNoMemory,
+                 "the engine cannot make the memory of a local connection: " + reason());
   VARVE_TRY(Region region, map_checked(memory.get()));
   return std::pair(std::move(region), std::move(memory));
 }
 
 Result<Region> Region::map(const Descriptor& descriptor) {
-  struct stat status{};
+  struct stat status {};
   const int seals = fcntl(descriptor.get(), F_GET_SEALS);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(descriptor.get(), &status) != 0 ||
       static_cast<uint64_t>(status.st_size) != kRegionBytes)
     return Error(Code::kProtocol, "what the engine handed over is not a sealed region of " +
-                                      std::to_string(kRegionBytes) + " bytes; is it a Varve engine?");
+                                      std::to_string(kRegionBytes) +
+                                      " bytes; is it a Varve engine?");
   return map_checked(descriptor.get());
 }
 
@@ -136,13 +141,15 @@ Result<std::string> path_of(const Address& address) {
   constexpr std::string_view kScheme = "local://";
   if (!address.starts_with(kScheme) || address.size() <= kScheme.size() ||
       address[kScheme.size()] != '/')
-    return Error(Code::kInvalid, "\"" + address + "\" is not a local address; one looks like "
-                                                  "local:///run/varve/0.sock");
+    return Error(Code::kInvalid, "\"" + address +
+                                     "\" is not a local address; one looks like "
+                                     "local:///run/varve/0.sock");
   const std::string path = address.substr(kScheme.size());
   // The kernel's limit on socket paths.
   if (path.size() >= sizeof(sockaddr_un::sun_path) || path.find('\0') != std::string::npos)
-    return Error(Code::kBadPath, "the socket path " + path + " is too long: at most 107 bytes; choose "
-                                                             "a shorter directory");
+    return Error(Code::kBadPath, "the socket path " + path +
+                                     " is too long: at most 107 bytes; choose "
+                                     "a shorter directory");
   return path;
 }
 
@@ -178,10 +185,11 @@ Result<Descriptor> connect_to(const std::string& path) {
       return Error(Code::kAgain, "the engine at local://" + path + " does not accept connections");
     case EACCES:
     case EPERM:
-      return Error(Code::kNoPermission, "no permission to connect to local://" + path + ": " + reason());
+      return Error(Code::kNoPermission,
+                   "no permission to connect to local://" + path + ": " + reason());
     default:
-      return Error(Code::kUnreachable,
-                   "nobody listens at local://" + path + ": " + reason() + "; is the engine running?");
+      return Error(Code::kUnreachable, "nobody listens at local://" + path + ": " + reason() +
+                                           "; is the engine running?");
   }
 }
 
@@ -194,7 +202,8 @@ PeerIdentity identity_of(int socket) {
 
 Result<void> check(const Hello& hello) {
   if (hello.magic != kMagic)
-    return Error(Code::kProtocol, "this is a Varve engine's socket; what connected is no Varve client");
+    return Error(Code::kProtocol,
+                 "this is a Varve engine's socket; what connected is no Varve client");
   if (hello.version != kVersion)
     return Error(Code::kProtocol, "the client speaks version " + std::to_string(hello.version) +
                                       " of the local transport, the engine version " +
@@ -211,10 +220,12 @@ Result<void> check(const Welcome& welcome) {
     return Error(code, std::string(welcome.text, length));
   }
   if (welcome.version != kVersion || welcome.region_bytes != kRegionBytes ||
-      welcome.ring_bytes != kRingBytes || welcome.slot_bytes != kSlotBytes || welcome.slots != kSlots)
-    return Error(Code::kProtocol, "the engine speaks version " + std::to_string(welcome.version) +
-                                      " of the local transport or other sizes, the client version " +
-                                      std::to_string(kVersion) + "; install matching versions");
+      welcome.ring_bytes != kRingBytes || welcome.slot_bytes != kSlotBytes ||
+      welcome.slots != kSlots)
+    return Error(Code::kProtocol,
+                 "the engine speaks version " + std::to_string(welcome.version) +
+                     " of the local transport or other sizes, the client version " +
+                     std::to_string(kVersion) + "; install matching versions");
   return {};
 }
 

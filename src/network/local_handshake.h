@@ -77,7 +77,8 @@ class Region {
   // Gives the pages of a direction's ring and slots back to the system; they read as zeros then.
   void drop(unsigned direction);
 
-  // Engine: new memory, zeroed and unpopulated, of fixed size for ever; the descriptor is for the peer.
+  // Engine: new memory, zeroed and unpopulated, of fixed size for ever; the descriptor is for the
+  // peer.
   static Result<std::pair<Region, Descriptor>> create();
   // Client: what an engine handed over, checked for size and seals: nobody can cut it off under us.
   static Result<Region> map(const Descriptor& descriptor);
@@ -117,8 +118,8 @@ Welcome refusal(const Error& why);
 void send_hello(int socket);
 // False if the socket does not take it at once: it is of no use then.
 bool send_welcome(int socket, const Welcome& welcome, const Descriptor& region);
-// Reads on into `into` and takes a descriptor that comes along; bytes read, 0 if closed, -1 if there is
-// nothing yet, -2 on failure.
+// Reads on into `into` and takes a descriptor that comes along; bytes read, 0 if closed, -1 if
+// there is nothing yet, -2 on failure.
 long receive_welcome(int socket, MutableByteView into, Descriptor& region);
 
 }  // namespace varve::network::local

@@ -108,7 +108,8 @@ TEST(LocalHostile, TheRingCannotBeTruncatedAndHolesHarmNobody) {
     EXPECT_EQ(errno, EPERM);
   }
   EXPECT_EQ(fcntl(bad.memory.get(), F_ADD_SEALS, F_SEAL_WRITE), -1);
-  EXPECT_EQ(fallocate(bad.memory.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kRegionBytes), 0);
+  EXPECT_EQ(
+      fallocate(bad.memory.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kRegionBytes), 0);
   bad.ring();
   for (size_t i = 0; i < 100; ++i) expect_service(good, i);
 }
@@ -145,32 +146,84 @@ TEST(LocalHostile, UrgentDataKeepsNobodyAwake) {
   EXPECT_LT(cpu_ns() - before, 20'000'000u);
 }
 
-TEST(LocalHostile, EachImpossibleRecordEndsTheConnection) {
+struct Case {
+  const char* name;
+  std::function<void(RawClient&)> act;
+};
+
+void expect_closed(const std::vector<Case>& cases) {
   const Scratch scratch;
   EngineThread engine(scratch.address());
   Client good;
   ASSERT_TRUE(good.connect(scratch.address()).ok());
-  struct Case {
-    const char* name;
-    std::function<void(RawClient&)> act;
-  };
+  for (const Case& one : cases) {
+    RawClient bad;
+    ASSERT_TRUE(bad.connect(scratch.path()));
+    one.act(bad);
+    EXPECT_TRUE(bad.closed_by_engine()) << one.name;
+    expect_service(good, 7);
+  }
+}
+
+TEST(LocalHostile, EachImpossibleRecordEndsTheConnection) {
   const auto raw = [](RawClient& bad, RecordHeader header) {
     std::memcpy(bad.region.ring(0), &header, sizeof header);
     bad.ring();
   };
-  const Case cases[] = {
-      {"unknown kind", [&](RawClient& bad) { raw(bad, {1, static_cast<Kind>(99), 0, 0, 0}); }},
-      {"no kind", [&](RawClient& bad) { raw(bad, {1, Kind::kNone, 0, 0, 0}); }},
-      {"skip at the start", [&](RawClient& bad) { raw(bad, {0, Kind::kSkip, 0, 0, 0}); }},
-      {"message too long", [&](RawClient& bad) { raw(bad, {65537, Kind::kMessage, 0, 0, 0}); }},
-      {"message of 4 GiB", [&](RawClient& bad) { raw(bad, {~0U, Kind::kMessage, 0, 0, 0}); }},
-      {"empty message", [&](RawClient& bad) { raw(bad, {0, Kind::kMessage, 0, 0, 0}); }},
-      {"huge bulk", [&](RawClient& bad) { raw(bad, {8, Kind::kMessage, 0, 0, kBulkBytesMax + 1}); }},
-      {"unannounced chunk", [&](RawClient& bad) { raw(bad, {8, Kind::kChunk, 0, 0, 0}); }},
-      {"unknown want", [&](RawClient& bad) { raw(bad, {0, Kind::kWant, 0, 0, 0}); }},
-      {"unknown discard", [&](RawClient& bad) { raw(bad, {0, Kind::kDiscard, 0, 0, 0}); }},
-      {"unknown end", [&](RawClient& bad) { raw(bad, {0, Kind::kEnd, 0, 0, 0}); }},
-      {"release of nothing", [&](RawClient& bad) { raw(bad, {0, Kind::kRelease, 0, 0, 1}); }},
+  expect_closed({
+      {"unknown kind",
+       [&](RawClient& bad) {
+         raw(bad, {1, static_cast<Kind>(99), 0, 0, 0});
+       }},
+      {"no kind",
+       [&](RawClient& bad) {
+         raw(bad, {1, Kind::kNone, 0, 0, 0});
+       }},
+      {"skip at the start",
+       [&](RawClient& bad) {
+         raw(bad, {0, Kind::kSkip, 0, 0, 0});
+       }},
+      {"message too long",
+       [&](RawClient& bad) {
+         raw(bad, {65537, Kind::kMessage, 0, 0, 0});
+       }},
+      {"message of 4 GiB",
+       [&](RawClient& bad) {
+         raw(bad, {~0U, Kind::kMessage, 0, 0, 0});
+       }},
+      {"empty message",
+       [&](RawClient& bad) {
+         raw(bad, {0, Kind::kMessage, 0, 0, 0});
+       }},
+      {"huge bulk",
+       [&](RawClient& bad) {
+         raw(bad, {8, Kind::kMessage, 0, 0, kBulkBytesMax + 1});
+       }},
+      {"unannounced chunk",
+       [&](RawClient& bad) {
+         raw(bad, {8, Kind::kChunk, 0, 0, 0});
+       }},
+      {"unknown want",
+       [&](RawClient& bad) {
+         raw(bad, {0, Kind::kWant, 0, 0, 0});
+       }},
+      {"unknown discard",
+       [&](RawClient& bad) {
+         raw(bad, {0, Kind::kDiscard, 0, 0, 0});
+       }},
+      {"unknown end",
+       [&](RawClient& bad) {
+         raw(bad, {0, Kind::kEnd, 0, 0, 0});
+       }},
+      {"release of nothing",
+       [&](RawClient& bad) {
+         raw(bad, {0, Kind::kRelease, 0, 0, 1});
+       }},
+  });
+}
+
+TEST(LocalHostile, EachRecordThatDoesNotFitEndsTheConnection) {
+  expect_closed({
       {"message past the end",
        [&](RawClient& bad) {
          for (int i = 0; i < 3; ++i) bad.put(Kind::kMessage, 0, 65000, 0, Buffer(65000));
@@ -215,14 +268,7 @@ TEST(LocalHostile, EachImpossibleRecordEndsTheConnection) {
            ++i;
          }
        }},
-  };
-  for (const Case& one : cases) {
-    RawClient bad;
-    ASSERT_TRUE(bad.connect(scratch.path()));
-    one.act(bad);
-    EXPECT_TRUE(bad.closed_by_engine()) << one.name;
-    expect_service(good, 7);
-  }
+  });
 }
 
 // Random bytes over all of the shared memory, and well-formed records with random contents, while
@@ -249,7 +295,8 @@ TEST(LocalHostile, ScribblingHurtsTheScribblerAlone) {
         } else if (bad.out.space_for(64) == RingWriter::Space::kFree) {
           const auto kind = static_cast<Kind>(2 + random.below(7));
           const uint64_t argument = random.one_in(3) ? random.next() : random.below(100'000);
-          const auto length = static_cast<uint32_t>(kind == Kind::kMessage ? 64 : random.below(70'000));
+          const auto length =
+              static_cast<uint32_t>(kind == Kind::kMessage ? 64 : random.below(70'000));
           bad.put(kind, static_cast<uint8_t>(random.below(66)), length, argument,
                   kind == Kind::kMessage ? Buffer(64) : Buffer());
         }
@@ -304,12 +351,15 @@ TEST(LocalHostile, AThousandClientsKilledAtAnyInstantLeaveNothingBehind) {
     const pid_t child = in_child([&] { talk_for_ever(scratch.address()); });
     const bool early = random.one_in(10);  // perhaps before it has connected
     const Instant some_time = engine.executor.now() + Duration(random.below(1'000'000));
-    if (early) engine.executor.run_until([] { return false; }, some_time);
-    else engine.run_until([&] { return engine.receiver->messages > messages; });
+    if (early)
+      engine.executor.run_until([] { return false; }, some_time);
+    else
+      engine.run_until([&] { return engine.receiver->messages > messages; });
     ASSERT_TRUE(early || engine.receiver->messages > messages);
     kill(child, SIGKILL);
     ASSERT_EQ(waitpid(child, nullptr, 0), child);
-    ASSERT_TRUE(engine.run_until([&] { return engine.receiver->closed == engine.receiver->accepted; }));
+    ASSERT_TRUE(
+        engine.run_until([&] { return engine.receiver->closed == engine.receiver->accepted; }));
   }
   // What had only knocked is gone too.
   ASSERT_TRUE(engine.run_until([&] { return open_descriptors() == descriptors; }, 20s))

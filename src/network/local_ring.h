@@ -1,6 +1,6 @@
-// One direction of a same-host connection: a ring of records in memory shared with a peer that is not
-// trusted. docs/formats/local.md describes it byte by byte. Every position that decides where we read
-// or write is kept privately; what the peer wrote is read once, then checked.
+// One direction of a same-host connection: a ring of records in memory shared with a peer that is
+// not trusted. docs/formats/local.md describes it byte by byte. Every position that decides where
+// we read or write is kept privately; what the peer wrote is read once, then checked.
 #pragma once
 
 #include <atomic>
@@ -16,12 +16,12 @@ inline constexpr uint64_t kRingBytes = 256 * kKiB;
 inline constexpr uint64_t kSlotBytes = 64 * kKiB;
 inline constexpr uint32_t kSlots = 64;  // of one direction; one bit each in a release record
 
-// The words that both sides share about one direction, far enough apart that none is disturbed by the
-// others (pairs of lines are fetched together).
+// The words that both sides share about one direction, far enough apart that none is disturbed by
+// the others (pairs of lines are fetched together).
 struct Control {
-  alignas(128) uint64_t consumed = 0;         // by the reader: bytes taken since the beginning
-  alignas(128) uint32_t reader_asleep = 0;    // set by the reader, cleared by whoever wakes it
-  alignas(128) uint32_t writer_blocked = 0;   // set by the writer, cleared by whoever frees space
+  alignas(128) uint64_t consumed = 0;        // by the reader: bytes taken since the beginning
+  alignas(128) uint32_t reader_asleep = 0;   // set by the reader, cleared by whoever wakes it
+  alignas(128) uint32_t writer_blocked = 0;  // set by the writer, cleared by whoever frees space
 };
 static_assert(sizeof(Control) == 384);
 
@@ -51,8 +51,8 @@ constexpr uint64_t payload_bytes(Kind kind, uint32_t length) {
 constexpr uint64_t record_bytes(uint64_t payload) {
   return round_up(sizeof(RecordHeader) + payload, kLineBytes);
 }
-// A message that meets the end of the ring wastes less than its own size; a drained ring takes it even
-// while the reader holds back kSpaceNoticeBytes of progress.
+// A message that meets the end of the ring wastes less than its own size; a drained ring takes it
+// even while the reader holds back kSpaceNoticeBytes of progress.
 inline constexpr uint64_t kSpaceNoticeBytes = 64 * kKiB;
 static_assert(2 * record_bytes(kMessageBytesMax) + kLineBytes + kSpaceNoticeBytes <= kRingBytes);
 

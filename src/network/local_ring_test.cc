@@ -112,7 +112,8 @@ TEST(LocalRing, AWriterDoesNotWaitForSpaceThatIsThere) {
   EXPECT_EQ(ring->writer.space_for(payload.size()), RingWriter::Space::kFree);
 }
 
-// Whatever fits a ring gets through to a reader that looks at its writer's wish as seldom as it may.
+// Whatever fits a ring gets through to a reader that looks at its writer's wish as seldom as it
+// may.
 TEST(LocalRing, ABlockedWriterIsRungInTime) {
   Random random(7);
   for (int round = 0; round < 300; ++round) {
@@ -135,8 +136,8 @@ TEST(LocalRing, ABlockedWriterIsRungInTime) {
   }
 }
 
-// Two threads in lock step, so that each write meets the reader on its way to sleep. A wake-up that is
-// lost shows as a reader that sleeps beside a full ring.
+// Two threads in lock step, so that each write meets the reader on its way to sleep. A wake-up that
+// is lost shows as a reader that sleeps beside a full ring.
 TEST(LocalRing, NoWakeUpIsLostBetweenTwoThreads) {
   auto ring = std::make_unique<Ring>();
   constexpr uint64_t kRounds = 400'000;

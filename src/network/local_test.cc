@@ -121,9 +121,8 @@ TEST(Local, ServesManyConnectionsAndSleepsWithThem) {
     clock_gettime(clock, &at);
     return static_cast<uint64_t>(at.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(at.tv_nsec);
   };
-  client.executor.block_on([](Executor& executor) -> Task<void> {
-    co_await executor.sleep_for(20ms);
-  }(client.executor));
+  client.executor.block_on(
+      [](Executor& executor) -> Task<void> { co_await executor.sleep_for(20ms); }(client.executor));
   const uint64_t before = cpu_ns();
   client.executor.block_on([](Executor& executor) -> Task<void> {
     co_await executor.sleep_for(200ms);
@@ -138,7 +137,7 @@ TEST(Local, AnIdleConnectionGivesItsMemoryBack) {
   RawClient client;
   ASSERT_TRUE(client.connect(scratch.path()));
   const auto populated = [&] {
-    struct stat status{};
+    struct stat status {};
     EXPECT_EQ(fstat(client.memory.get(), &status), 0);
     return static_cast<uint64_t>(status.st_blocks) * 512;
   };
@@ -217,8 +216,8 @@ TEST(Local, BulkDataThatNobodyReceivesBlocksNothingElse) {
   std::vector<std::shared_ptr<TwoEnds::Transfer>> sent, got;
   constexpr size_t kTransfers = 20;
   for (size_t i = 0; i < kTransfers; ++i)
-    sent.push_back(ends.start(ends.client, ends.client.connection->send_with_bulk(
-                                               pattern(10, i), {&from, 1}, deadline)));
+    sent.push_back(ends.start(
+        ends.client, ends.client.connection->send_with_bulk(pattern(10, i), {&from, 1}, deadline)));
   ends.client.connection->send(pattern(10, kTransfers));
   auto& letters = ends.engine.receiver->letters;
   ASSERT_TRUE(ends.run_until([&] { return letters.size() == kTransfers + 1; }));
@@ -227,8 +226,7 @@ TEST(Local, BulkDataThatNobodyReceivesBlocksNothingElse) {
   for (size_t i = kTransfers; i-- > 0;) {
     EXPECT_FALSE(sent[i]->result);
     const MutableByteView into(rooms[i]);
-    const auto transfer =
-        ends.start(ends.engine, letters[i].bulk->receive({&into, 1}, deadline));
+    const auto transfer = ends.start(ends.engine, letters[i].bulk->receive({&into, 1}, deadline));
     ASSERT_TRUE(ends.run_until([&] { return transfer->result && sent[i]->result; })) << i;
     ASSERT_TRUE(transfer->result->ok() && sent[i]->result->ok());
     ASSERT_EQ(rooms[i], data);
@@ -245,7 +243,8 @@ TEST(Local, DroppedBulkDataFreesItsSlots) {
     const auto sent = ends.start(
         ends.client, ends.client.connection->send_with_bulk(Buffer(8), {&from, 1}, deadline));
     ASSERT_TRUE(ends.run_until([&] { return letters.size() == 1; }));
-    for (size_t step = 0; step < i % 7; ++step) ends.client.executor.step(), ends.engine.executor.step();
+    for (size_t step = 0; step < i % 7; ++step)
+      ends.client.executor.step(), ends.engine.executor.step();
     letters.clear();
     ASSERT_TRUE(ends.run_until([&] { return sent->result.has_value(); }));
     ASSERT_TRUE(sent->result->ok());
@@ -266,10 +265,10 @@ TEST(Local, ASenderWhosePeerReceivesNothingEndsAtItsDeadline) {
   const Buffer data(32 * kMiB);
   const ByteView from(data);
   const Instant start = ends.client.executor.now();
-  const auto late = ends.start(ends.client, ends.client.connection->send_with_bulk(
-                                                Buffer(8), {&from, 1}, start + 50ms));
-  const auto other = ends.start(ends.client, ends.client.connection->send_with_bulk(
-                                                 Buffer(8), {&from, 1}, start + 30s));
+  const auto late = ends.start(
+      ends.client, ends.client.connection->send_with_bulk(Buffer(8), {&from, 1}, start + 50ms));
+  const auto other = ends.start(
+      ends.client, ends.client.connection->send_with_bulk(Buffer(8), {&from, 1}, start + 30s));
   ASSERT_TRUE(ends.run_until([&] { return late->result && other->result; }));
   EXPECT_EQ(late->result->code(), Code::kTimedOut);
   EXPECT_EQ(other->result->code(), Code::kUnreachable);
@@ -281,8 +280,7 @@ TEST(Local, ASenderWhosePeerReceivesNothingEndsAtItsDeadline) {
   auto& letters = ends.engine.receiver->letters;
   Buffer room(data.size());
   const MutableByteView into(room);
-  const auto got =
-      ends.start(ends.engine, letters.at(0).bulk->receive({&into, 1}, start + 30s));
+  const auto got = ends.start(ends.engine, letters.at(0).bulk->receive({&into, 1}, start + 30s));
   ASSERT_TRUE(got->result);
   EXPECT_EQ(got->result->code(), Code::kUnreachable);
 }
@@ -328,8 +326,8 @@ TEST(Local, ANetworkThatGoesFirstLeavesItsConnectionsInert) {
   const std::shared_ptr<Connection> connection = ends.client.connection;
   const Buffer data(32 * kMiB);
   const ByteView from(data);
-  const auto sent = ends.start(ends.client, connection->send_with_bulk(
-                                                Buffer(8), {&from, 1}, kNever));
+  const auto sent =
+      ends.start(ends.client, connection->send_with_bulk(Buffer(8), {&from, 1}, kNever));
   ends.client.network.reset();
   EXPECT_TRUE(connection->closed());
   connection->send(Buffer(8));
@@ -352,7 +350,7 @@ TEST(LocalListen, ALivePathIsBusyADeadOneIsReplaced) {
   const Scratch scratch;
   Client first, second;
   ASSERT_TRUE(first.network->listen(scratch.address()).ok());
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(stat(scratch.path().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0666u);
   const Result<Address> refused = second.network->listen(scratch.address());

@@ -1,5 +1,5 @@
-// What the tests of the same-host transport have in common: an engine that echoes, a client, and a raw
-// client that keeps to no rule.
+// What the tests of the same-host transport have in common: an engine that echoes, a client, and a
+// raw client that keeps to no rule.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -45,8 +45,8 @@ inline Buffer pattern(size_t size, uint64_t seed) {
   return bytes;
 }
 
-// Answers every message with itself, bulk data with bulk data. Drops bulk data that is too large to be
-// a test's own.
+// Answers every message with itself, bulk data with bulk data. Drops bulk data that is too large to
+// be a test's own.
 class Echo : public Receiver {
  public:
   static constexpr uint64_t kBulkMax = 65 * kMiB;
@@ -76,8 +76,8 @@ class Echo : public Receiver {
   Error last_error{Code::kUnknown};
 
  private:
-  static Task<void> answer(Executor& executor, std::shared_ptr<Connection> connection, Buffer message,
-                           std::unique_ptr<IncomingBulk> bulk) {
+  static Task<void> answer(Executor& executor, std::shared_ptr<Connection> connection,
+                           Buffer message, std::unique_ptr<IncomingBulk> bulk) {
     Buffer data(bulk->size());
     const MutableByteView into(data);
     const Result<void> got = co_await bulk->receive({&into, 1}, executor.now() + 30s);
@@ -116,9 +116,12 @@ class Inbox : public Receiver {
 // One end: an executor, a network and who takes what arrives there.
 template <class What>
 struct End {
-  explicit End(Duration polling_budget = 50us) : executor(machine_clock(), 1, {polling_budget, -1}) {
-    if constexpr (std::is_constructible_v<What, Executor&>) receiver = std::make_unique<What>(executor);
-    else receiver = std::make_unique<What>();
+  explicit End(Duration polling_budget = 50us)
+      : executor(machine_clock(), 1, {polling_budget, -1}) {
+    if constexpr (std::is_constructible_v<What, Executor&>)
+      receiver = std::make_unique<What>(executor);
+    else
+      receiver = std::make_unique<What>();
     auto made = make_local(executor);
     EXPECT_TRUE(made.ok());
     network = std::move(*made);
@@ -137,8 +140,8 @@ struct End {
     return run_until([&] { return receiver->letters.size() >= count; });
   }
   Result<void> send(ByteView message, Gather bulk, Duration patience = 30s) {
-    return executor.block_on(connection->send_with_bulk(Buffer(message.begin(), message.end()), bulk,
-                                                        executor.now() + patience));
+    return executor.block_on(connection->send_with_bulk(Buffer(message.begin(), message.end()),
+                                                        bulk, executor.now() + patience));
   }
   Result<void> receive(IncomingBulk& bulk, Scatter into, Duration patience = 30s) {
     return executor.block_on(bulk.receive(into, executor.now() + patience));
@@ -242,7 +245,8 @@ struct RawClient {
 
 inline size_t open_descriptors() {
   size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    ++count;
   return count;
 }
 
