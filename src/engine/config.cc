@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -145,10 +146,14 @@ Result<Config> parse_config(const std::string& text, const std::string& path) {
 }
 
 Result<Config> load_config(const std::string& path) {
+  const Error unreadable(Code::kNonexistent, "configuration file " + path + " cannot be read; check path and permissions");
   std::ifstream file(path);
-  if (!file) return Error(Code::kNonexistent, "configuration file " + path + " cannot be read; check path and permissions");
+  std::error_code ignored;
+  if (!file || std::filesystem::is_directory(path, ignored)) return unreadable;
   std::stringstream text;
-  text << file.rdbuf();
+  // An empty file sets failbit of `text` alone.
+  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (file.bad()) return unreadable;
   return parse_config(text.str(), path);
 }
 
