@@ -51,7 +51,9 @@ Task<Result<void>> Service::recover_one(PoolRecord pool, ContainerRecord contain
   log_warning("container " + container.uuid.to_string() + ": finishing its interrupted " +
               (creating ? "creation (undone)" : "destruction"));
   VARVE_CO_CHECK(co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets));
-  co_return co_await shell_.store.commit(finish_destroy(shell_.store, pool.uuid, container));
+  Batch last = finish_destroy(shell_.store, pool.uuid, container);
+  const OperationId operation = creating ? OperationId{} : container.destroyed_by;
+  co_return co_await shell_.commit(std::move(last), operation, kContainerDestroy, encode(pool::Empty{}));
 }
 
 Task<Result<void>> Service::recover() {

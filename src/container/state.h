@@ -16,9 +16,11 @@ struct ContainerRecord {
   uint32_t owner_uid = 0, owner_gid = 0;
   uint64_t next_object_id = 1;
   std::vector<Property> properties;  // as set by the user
+  OperationId destroyed_by;          // kDestroying: whom to answer, should it be finished after a crash
   template <class Archive>
   void visit(Archive& archive) {
-    archive(uuid, label, state, created_ns, opened_ns, modified_ns, owner_uid, owner_gid, next_object_id, properties);
+    archive(uuid, label, state, created_ns, opened_ns, modified_ns, owner_uid, owner_gid, next_object_id, properties,
+            destroyed_by);
   }
 };
 

@@ -32,6 +32,7 @@ struct Options {
   std::string name = "varve";
   uint32_t targets = 2;
   uint64_t log_bytes = 64 * kMiB;
+  uint64_t heap_bytes = 0;  // of each new volume; 0: by its device's size
   uint64_t system_log_bytes = 8 * kMiB;
   uint64_t system_heap_bytes = 64 * kMiB;
 };

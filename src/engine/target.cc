@@ -37,6 +37,7 @@ Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
   block::FormatOptions format;
   format.identity = opening.identity;
   format.log_bytes = opening.log_bytes;
+  format.heap_bytes_max = opening.heap_bytes;
   VARVE_CO_TRY(volume_, co_await open_volume(executor_, *device_, format, opening.may_format));
   auto store = store::Store::open(*volume_);
   if (!store.ok()) co_return std::move(store.error()).with("device " + device_->name());

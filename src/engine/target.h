@@ -13,7 +13,7 @@ class Target {
   struct Opening {
     block::Identity identity;
     bool may_format = false;  // nothing is kept on it yet
-    uint64_t log_bytes = 0;
+    uint64_t log_bytes = 0, heap_bytes = 0;
   };
   // On the target's executor, like everything below. Errors name device or address.
   Task<Result<void>> open(const Seams& seams, Opening opening);

@@ -61,7 +61,7 @@ class Service {
   Result<store::Container*> find(const Target& target) const;
   Result<Epoch> epoch_for(const Target& target);
   Task<Result<void>> receive_update(UpdateWork& work, rpc::Request& request);
-  Task<Result<Epoch>> store_update(UpdateWork& work);
+  Task<Result<Epoch>> store_update(UpdateWork& work, Instant deadline);
   Task<Result<void>> fetch_into(FetchWork& work, rpc::Request& request);
   Task<Result<void>> read_parts(FetchWork& work);
   Task<Result<void>> punch_all(const PunchRequest& request);

@@ -24,7 +24,9 @@ Task<Result<void>> Service::recover() {
     log_warning("pool " + pool.uuid.to_string() + ": finishing its interrupted " +
                 (creating ? "creation (undone)" : "destruction"));
     VARVE_CO_CHECK(co_await destroy_on_targets(pool));
-    VARVE_CO_CHECK(co_await shell_.store.commit(creating ? undo_create(pool) : finish_destroy(shell_.store, pool)));
+    Batch last = creating ? undo_create(pool) : finish_destroy(shell_.store, pool);
+    const OperationId operation = creating ? OperationId{} : pool.destroyed_by;
+    VARVE_CO_CHECK(co_await shell_.commit(std::move(last), operation, kPoolDestroy, encode(Empty{})));
   }
   co_return Result<void>();
 }

@@ -18,10 +18,11 @@ struct PoolRecord {
   uint64_t created_ns = 0;
   bool persistent = true;
   std::vector<Property> properties;  // as set by the user; defaults are not stored
+  OperationId destroyed_by;          // kDestroying: whom to answer, should it be finished after a crash
   template <class Archive>
   void visit(Archive& archive) {
     archive(uuid, label, state, bytes_per_target, targets, map_version, owner_uid, owner_gid, created_ns,
-            persistent, properties);
+            persistent, properties, destroyed_by);
   }
 };
 

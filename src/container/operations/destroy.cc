@@ -9,6 +9,7 @@ Result<Decision<ContainerRecord>> begin_destroy(const State& state, const Destro
     return Error(Code::kBusy, "container '" + request.name + "' is open (" + std::to_string(handles) +
                                   " handles); close them or use force");
   container.state = ContainerState::kDestroying;
+  container.destroyed_by = request.operation;
   Decision<ContainerRecord> decision;
   decision.batch.push_back({container_key(request.pool, container.uuid), encode(container)});
   decision.reply = std::move(container);

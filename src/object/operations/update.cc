@@ -125,10 +125,12 @@ Task<Result<void>> Service::prepare_transaction(uint64_t bytes) {
   co_return co_await volume_.wait_ready(bytes);
 }
 
-Task<Result<Epoch>> Service::store_update(UpdateWork& work) {
+Task<Result<Epoch>> Service::store_update(UpdateWork& work, Instant deadline) {
   store::Update update = work.as_store_update(kEpochNone);
   const uint64_t bytes = store::transaction_bytes(std::span(&update, 1));
   if (!volume_.ready_for(bytes)) VARVE_CO_CHECK(co_await volume_.wait_ready(bytes));
+  // The caller may have tried again, and written something newer since.
+  if (executor_.now() > deadline) co_return Error(Code::kTimedOut, "an update reached its deadline on the server");
   VARVE_CO_TRY(store::Container * container, find(work.target));
   VARVE_CO_TRY(update.epoch, epoch_for(work.target));
   auto stored = store_.update(*container, update);
@@ -167,7 +169,7 @@ Task<void> Service::update(rpc::Request& request) {
     }
     if (ready.ok()) ready = co_await receive_update(*work, request);
     if (ready.ok()) {
-      stored = co_await store_update(*work);
+      stored = co_await store_update(*work, request.deadline());
       if (stored.ok()) reserved.taken();
     }
   }

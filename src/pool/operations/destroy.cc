@@ -13,6 +13,7 @@ Result<Decision<PoolRecord>> begin_destroy(const State& state, const DestroyPool
     return Error(Code::kBusy, "pool '" + request.name + "' has " + std::to_string(handles) +
                                   " connections; disconnect them, evict them or use force");
   pool.state = PoolState::kDestroying;
+  pool.destroyed_by = request.operation;
   Decision<PoolRecord> decision;
   decision.batch.push_back({pool_key(pool.uuid), encode(pool)});
   decision.reply = std::move(pool);
