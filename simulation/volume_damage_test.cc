@@ -192,7 +192,8 @@ TEST_F(VolumeDamage, LogIsRecycledManyTimes) {
   for (uint64_t i = 0; i < 3000; ++i) {
     ASSERT_TRUE(await(volume->wait_ready(100)).ok());
     const Lsn lsn = put(i % 500, i);
-    if (i % 3 == 0) ASSERT_TRUE(await(volume->durable(lsn)).ok());
+    if (i % 3 != 0) continue;
+    ASSERT_TRUE(await(volume->durable(lsn)).ok());
   }
   EXPECT_GT(volume->statistics().checkpoints, 5u);
   ASSERT_TRUE(await(volume->close()).ok());
