@@ -268,6 +268,7 @@ void Executor::sleep(Instant until) {
   }
   for (Poller* poller : pollers_)
     if (!poller->arm()) return;
+  until = std::min(until, next_timer());  // pollers may have armed one
   sleeping_.store(true, std::memory_order_seq_cst);
   if (!mail_.load(std::memory_order_seq_cst) && !stopping_.load(std::memory_order_seq_cst) &&
       ready_.empty()) {
@@ -305,7 +306,7 @@ bool Executor::run_until(const std::function<bool()>& done, Instant deadline) {
       __builtin_ia32_pause();
       continue;
     }
-    sleep(std::min(deadline, next_timer()));
+    sleep(deadline);
     idle = 0;
   }
 }
