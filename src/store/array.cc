@@ -142,6 +142,16 @@ bool ArrayView::visit_overlapping(uint64_t begin, uint64_t end, const Visit& vis
   return true;
 }
 
+bool ArrayView::has_stamp_in(uint64_t begin, uint64_t end, Stamp stamp) const {
+  for (Ref ref = array_.punches; ref; ref = heap_.at<RangePunchRecord>(ref)->older) {
+    const auto* punch = heap_.at<RangePunchRecord>(ref);
+    if (punch->stamp() == stamp && punch->index < end && begin < punch->end) return true;
+  }
+  return !visit_overlapping(begin, end, [&](uint64_t, Ref ref) {
+    return heap_.at<ExtentRecord>(ref)->stamp() != stamp;
+  });
+}
+
 void ArrayView::gather(uint64_t begin, uint64_t end, std::vector<Piece>& candidates) const {
   visit_overlapping(begin, end, [&](uint64_t index, Ref ref) {
     const auto* extent = heap_.at<ExtentRecord>(ref);
@@ -177,7 +187,10 @@ void emit(std::vector<Piece>& pieces, size_t first, const Piece& piece) {
 void paint(std::vector<Piece>& candidates, uint64_t begin, uint64_t end,
            std::vector<Piece>& pieces) {
   const size_t first = pieces.size();
-  const auto older = [](const Piece* a, const Piece* b) { return a->stamp < b->stamp; };
+  // Of two at one stamp, the hole wins.
+  const auto older = [](const Piece* a, const Piece* b) {
+    return a->stamp != b->stamp ? a->stamp < b->stamp : a->extent && !b->extent;
+  };
   std::vector<const Piece*> active;
   size_t next = 0;
   for (uint64_t at = begin; at < end;) {

@@ -55,6 +55,8 @@ class ArrayView {
   // Every extent record that may touch [begin, end), seen or not, until visit returns false.
   using Visit = FunctionRef<bool(uint64_t index, Ref extent)>;
   bool visit_overlapping(uint64_t begin, uint64_t end, const Visit& visit) const;
+  // Something of this very stamp touches [begin, end).
+  bool has_stamp_in(uint64_t begin, uint64_t end, Stamp stamp) const;
   FoundPiece found(const Piece& piece) const;
 
  private:

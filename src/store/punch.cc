@@ -18,6 +18,7 @@ Result<Lsn> StoreImpl::punch(Container& container, const Punch& punch) {
   heap_.begin(true);
   if (!add_punch(heap_, &at.dkey->punches, stamp)) return punch_failed();
   note_stamp(at.object, stamp);
+  ++container.changes;
   return finish(container, epoch, false);
 }
 
@@ -39,6 +40,7 @@ Result<Lsn> StoreImpl::punch_object(Container& container, const Punch& punch) {
   heap_.begin(true);
   if (!add_punch(heap_, &object->punches, stamp)) return punch_failed();
   note_stamp(object, stamp);
+  ++container.changes;
   return finish(container, punch.epoch.value, false);
 }
 
@@ -61,6 +63,7 @@ Result<Lsn> StoreImpl::punch_akeys(Container& container, const Punch& punch, Loc
     if (!done) return punch_failed();
   }
   note_stamp(at.object, stamp);
+  ++container.changes;
   return finish(container, punch.epoch.value, false);
 }
 

@@ -1,7 +1,282 @@
+#include <algorithm>
+
 #include "store/store_impl.h"
 
 namespace varve::store {
 
-Result<bool> StoreImpl::reclaim(Epoch horizon, uint32_t budget) { return false; }
+namespace {
+// A slice is one transaction: what it may free is bounded, so that it fits kSmallTransactionBytes.
+constexpr uint32_t kSliceEntriesMax = 256;
+
+template <class Record>
+Probe probe_of(const Heap& heap, Keyed keyed, KeyKind kind, Record* record, KeyScratch& scratch) {
+  const ByteView key = record_key(heap, keyed, heap.ref(record), scratch);
+  return {key_prefix(kind, key), key};
+}
+
+// The first record at or above a key; null if there is none.
+template <class Record>
+Record* record_from(const Heap& heap, const Order& order, const TreeRoot& root, ByteView key,
+                    bool have_key, bool after) {
+  TreeCursor cursor(heap, order, root);
+  if (have_key) cursor.seek({key_prefix(order.kind, key), key}, after);
+  else cursor.first();
+  return cursor.valid() ? heap.at<Record>(cursor.record()) : nullptr;
+}
+
+ByteView key_of(const DkeyRecord& dkey) {
+  return {reinterpret_cast<const std::byte*>(&dkey + 1), dkey.key_length};
+}
+ByteView key_of(const AkeyRecord& akey) {
+  return {reinterpret_cast<const std::byte*>(&akey + 1), akey.key_length};
+}
+void assign(Buffer& buffer, ByteView bytes) { buffer.assign(bytes.begin(), bytes.end()); }
+
+}  // namespace
+
+bool StoreImpl::drain_akey(AkeyRecord* akey, uint32_t& budget) {
+  if (static_cast<ValueKind>(akey->kind) == ValueKind::kSingle)
+    return drain_versions(heap_, &akey->value, budget);
+  return drain_array(heap_, heap_.at<ArrayRecord>(akey->value), akey->record_size, budget);
+}
+
+bool StoreImpl::drain_dkey(DkeyRecord* dkey, uint32_t& budget) {
+  // The order of the kind does not matter: only the first record is ever taken, and its own prefix used.
+  while (!tree_empty(dkey->akeys)) {
+    if (budget == 0) return false;
+    --budget;
+    const Order order{Keyed::kAkey, KeyKind::kHashed};
+    TreeCursor cursor(heap_, order, dkey->akeys);
+    cursor.first();
+    auto* akey = heap_.at<AkeyRecord>(cursor.record());
+    if (!drain_akey(akey, budget)) return false;
+    tree_erase(heap_, order, &dkey->akeys, {cursor.prefix(), key_of(*akey)});
+    if (akey->units) heap_.free(heap_.ref(akey), akey->units * kRefUnit);
+  }
+  return drain_punches(heap_, &dkey->punches, budget);
+}
+
+bool StoreImpl::drain_object(ObjectRecord* object, KeyKinds kinds, uint32_t& budget) {
+  const Order order{Keyed::kDkey, kinds.dkey};
+  while (!tree_empty(object->dkeys)) {
+    if (budget == 0) return false;
+    --budget;
+    TreeCursor cursor(heap_, order, object->dkeys);
+    cursor.first();
+    auto* dkey = heap_.at<DkeyRecord>(cursor.record());
+    if (!drain_dkey(dkey, budget)) return false;
+    tree_erase(heap_, order, &object->dkeys, {cursor.prefix(), key_of(*dkey)});
+    heap_.free(heap_.ref(dkey), dkey->units * kRefUnit);
+  }
+  return drain_punches(heap_, &object->punches, budget);
+}
+
+bool StoreImpl::drain_container(ContainerRecord* container, uint32_t& budget) {
+  const Order order{Keyed::kObject, KeyKind::kHashed};
+  while (!tree_empty(container->objects)) {
+    if (budget == 0) return false;
+    --budget;
+    TreeCursor cursor(heap_, order, container->objects);
+    cursor.first();
+    auto* object = heap_.at<ObjectRecord>(cursor.record());
+    const Result<KeyKinds> kinds = key_kinds(object->oid);
+    if (!drain_object(object, kinds.ok() ? *kinds : KeyKinds{}, budget)) return false;
+    tree_erase(heap_, order, &container->objects, {cursor.prefix(), bytes_of(object->oid)});
+    heap_.free(heap_.ref(object), sizeof(ObjectRecord));
+  }
+  return true;
+}
+
+// Containers first: a pool's record must outlive what is accounted to it.
+bool StoreImpl::reclaim_destroyed(uint32_t budget) {
+  RootRecord* root = this->root();
+  if (root->dying_containers == 0 && root->dying_pools == 0) return false;
+  heap_.begin(true);
+  Ref* list = &root->dying_containers;
+  if (*list == 0) {
+    const Ref dying = root->dying_pools;
+    auto* pool = heap_.at<PoolRecord>(dying);
+    if (pool->containers == 0) {
+      VARVE_ASSERT(pool->used_bytes == 0, "an empty pool holds nothing: the accounts are exact");
+      unlink<PoolRecord>(&root->dying_pools, dying);
+      heap_.free(dying, sizeof(PoolRecord));
+      heap_.volume().commit();
+      return true;
+    }
+    list = &pool->containers;
+  }
+  const Ref ref = *list;
+  auto* container = heap_.at<ContainerRecord>(ref);
+  if (drain_container(container, budget)) {
+    unlink<ContainerRecord>(list, ref);
+    heap_.free(ref, sizeof(ContainerRecord));
+  }
+  account_to(container->pool, 0);
+  forget_objects();
+  heap_.volume().commit();
+  return true;
+}
+
+Readers StoreImpl::readers(const Container& container, Ref object_punches, Ref dkey_punches) const {
+  Readers readers;
+  readers.horizon = cursor_.horizon;
+  for (const uint64_t epoch : container.snapshots)
+    if (epoch < cursor_.horizon) readers.epochs.push_back(epoch);
+  readers.epochs.push_back(cursor_.horizon);
+  for (const uint64_t epoch : readers.epochs)
+    readers.floors.push_back(std::max(newest_punch(heap_, object_punches, epoch),
+                                      newest_punch(heap_, dkey_punches, epoch)));
+  return readers;
+}
+
+// True: nothing of it is left. Not finished: the cursor knows.
+bool StoreImpl::merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& budget) {
+  Kept kept;
+  bool empty;
+  if (static_cast<ValueKind>(akey->kind) == ValueKind::kSingle) {
+    merge_versions(heap_, &akey->value, readers, budget, kept);
+    empty = akey->value == 0;
+  } else {
+    auto* array = heap_.at<ArrayRecord>(akey->value);
+    merge_array(heap_, array, akey->record_size, readers, cursor_.next_index, budget, kept);
+    empty = array->punches == 0 && std::all_of(std::begin(array->extents), std::end(array->extents),
+                                               tree_empty);
+  }
+  cursor_.oldest_of_dkey = std::min(cursor_.oldest_of_dkey, kept.oldest);
+  cursor_.later |= kept.later;
+  cursor_.in_array = !kept.finished;
+  if (kept.finished) cursor_.next_index = 0;
+  return empty && kept.finished;
+}
+
+// True: all its akeys were looked at.
+bool StoreImpl::merge_dkey(DkeyRecord* dkey, KeyKinds kinds, const Container& container,
+                           const ObjectRecord& object, uint32_t& budget) {
+  const Order order{Keyed::kAkey, kinds.akey};
+  const Readers readers = this->readers(container, object.punches, dkey->punches);
+  while (true) {
+    // An akey in hand is gone on with; if it is not there any more, with the next.
+    auto* akey = record_from<AkeyRecord>(heap_, order, dkey->akeys, cursor_.akey, cursor_.have_akey,
+                                         !cursor_.in_array);
+    if (!akey) return true;
+    if (budget == 0) return false;
+    --budget;
+    assign(cursor_.akey, key_of(*akey));
+    cursor_.have_akey = true;
+    const bool empty = merge_akey(akey, readers, budget);
+    if (cursor_.in_array) return false;
+    if (!empty) continue;
+    KeyScratch scratch;
+    tree_erase(heap_, order, &dkey->akeys, probe_of(heap_, Keyed::kAkey, kinds.akey, akey, scratch));
+    if (akey->units) heap_.free(heap_.ref(akey), akey->units * kRefUnit);
+  }
+}
+
+// Goes on with an object until it is done (in_object is false then) or the budget is.
+void StoreImpl::merge_object(Container& container, ObjectRecord* object, uint32_t& budget) {
+  const Result<KeyKinds> known = key_kinds(object->oid);
+  const KeyKinds kinds = known.ok() ? *known : KeyKinds{};
+  const Order order{Keyed::kDkey, kinds.dkey};
+  Kept kept;
+  while (auto* dkey = record_from<DkeyRecord>(heap_, order, object->dkeys, cursor_.dkey,
+                                              cursor_.have_dkey, !cursor_.in_dkey)) {
+    if (budget == 0) return;
+    --budget;
+    if (!cursor_.in_dkey) {
+      assign(cursor_.dkey, key_of(*dkey));
+      cursor_.have_dkey = cursor_.in_dkey = true;
+      cursor_.have_akey = cursor_.in_array = false;
+      cursor_.next_index = 0;
+      cursor_.oldest_of_dkey = kNoStamp;
+    }
+    if (!merge_dkey(dkey, kinds, container, *object, budget)) return;
+    const Readers readers = this->readers(container, object->punches, dkey->punches);
+    merge_punches(heap_, &dkey->punches, readers, cursor_.oldest_of_dkey, kept);
+    cursor_.oldest_of_object = std::min(cursor_.oldest_of_object, cursor_.oldest_of_dkey);
+    cursor_.in_dkey = false;
+    if (!tree_empty(dkey->akeys) || dkey->punches) continue;
+    KeyScratch scratch;
+    tree_erase(heap_, order, &object->dkeys, probe_of(heap_, Keyed::kDkey, kinds.dkey, dkey, scratch));
+    heap_.free(heap_.ref(dkey), dkey->units * kRefUnit);
+  }
+  merge_punches(heap_, &object->punches, readers(container, object->punches, 0),
+                cursor_.oldest_of_object, kept);
+  cursor_.later |= kept.later;
+  cursor_.in_object = cursor_.have_dkey = false;
+  if (!tree_empty(object->dkeys) || object->punches) return;
+  KeyScratch scratch;
+  tree_erase(heap_, {Keyed::kObject, KeyKind::kHashed}, &record(container)->objects,
+             probe_of(heap_, Keyed::kObject, KeyKind::kHashed, object, scratch));
+  heap_.free(heap_.ref(object), sizeof(ObjectRecord));
+  forget_objects();
+}
+
+void StoreImpl::merge_slice(Container& container, uint32_t budget) {
+  heap_.begin(true);
+  if (record(container)->horizon < cursor_.horizon)
+    heap_.set(record(container)->horizon, cursor_.horizon);
+  const Order order{Keyed::kObject, KeyKind::kHashed};
+  while (true) {
+    auto* object = record_from<ObjectRecord>(heap_, order, record(container)->objects,
+                                             bytes_of(cursor_.oid), cursor_.have_object,
+                                             !cursor_.in_object);
+    if (!object) {
+      cursor_.in_pass = false;
+      container.changes_merged = cursor_.later ? cursor_.changes - 1 : cursor_.changes;
+      container.horizon_merged = cursor_.horizon;
+      break;
+    }
+    if (budget == 0) break;
+    --budget;
+    if (!cursor_.in_object) {
+      cursor_.oid = object->oid;
+      cursor_.have_object = cursor_.in_object = true;
+      cursor_.have_dkey = cursor_.in_dkey = false;
+      cursor_.oldest_of_object = kNoStamp;
+    }
+    merge_object(container, object, budget);
+  }
+  account_to(container.pool, 0);
+  heap_.volume().commit();
+}
+
+// The container after the cursor's that has something to merge; null at the end of the round.
+Container* StoreImpl::next_to_merge(uint64_t horizon) {
+  for (auto& [pool_uuid, pool] : pools_) {
+    if (pool_uuid < cursor_.pool) continue;
+    for (auto& [uuid, container] : pool.containers) {
+      if (pool_uuid == cursor_.pool && uuid <= cursor_.container) continue;
+      const bool changed = container->changes != container->changes_merged;
+      if (container->snapshots_known && changed && horizon > container->horizon_merged)
+        return container.get();
+    }
+  }
+  return nullptr;
+}
+
+Result<bool> StoreImpl::reclaim(Epoch horizon, uint32_t budget) {
+  budget = std::clamp(budget, 1u, kSliceEntriesMax);
+  if (reclaim_destroyed(budget)) return true;
+  Container* container = nullptr;
+  if (cursor_.in_pass) {
+    container = find(cursor_.pool, cursor_.container);
+    if (!container) cursor_.in_pass = false;
+  }
+  if (!container) {
+    container = next_to_merge(horizon.value);
+    if (!container) {
+      cursor_ = {};
+      return false;
+    }
+    cursor_ = {};
+    cursor_.in_pass = true;
+    cursor_.pool = container->pool_uuid;
+    cursor_.container = container->uuid;
+    cursor_.horizon = horizon.value;
+    cursor_.changes = container->changes;
+  }
+  merge_slice(*container, budget);
+  return true;
+}
 
 }  // namespace varve::store

@@ -5,7 +5,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "store/array.h"
+#include "store/merge.h"
 
 namespace varve::store {
 
@@ -16,21 +16,25 @@ class Container {
   Ref record = 0, pool = 0;
   bool snapshots_known = false;
   std::vector<uint64_t> snapshots;  // ascending
-  // What may have given reclaim() work: newest epoch at which something was overwritten or punched.
-  uint64_t changes = 1, changes_reclaimed = 0;
+  // Counts what may have left something to merge; and the count, with the horizon, up to which a pass
+  // has merged.
+  uint64_t changes = 1, changes_merged = 0, horizon_merged = 0;
 };
 
 // Where reclaim() stands in a pass over one container.
-struct ReclaimCursor {
+struct MergeCursor {
   bool in_pass = false;
   Uuid pool, container;
   uint64_t horizon = 0;
-  uint64_t changes = 0;
-  bool have_oid = false, have_dkey = false, have_akey = false;
+  uint64_t changes = 0;  // the container's, when the pass began
+  bool later = false;    // the pass left something for a later one
+  // What is in hand, and what it is: its children from the given key on.
+  bool have_object = false, in_object = false, have_dkey = false, in_dkey = false,
+       have_akey = false, in_array = false;
   ObjectId oid;
   Buffer dkey, akey;
-  // The oldest version that stays, of the current object and dkey.
-  Stamp oldest_of_object{~0ULL, 0xffff}, oldest_of_dkey{~0ULL, 0xffff};
+  uint64_t next_index = 0;
+  Stamp oldest_of_object = kNoStamp, oldest_of_dkey = kNoStamp;
 };
 
 // What an operation on one dkey has found.
@@ -132,7 +136,8 @@ class StoreImpl final : public Store {
   Result<void> check_conditions(const Located& at, uint64_t conditions, const Update& update) const;
   // Inside a transaction. False in `changed`: nothing was there to change.
   Result<void> apply(Container& container, Located& at, const Update& update, bool& changed);
-  Result<void> apply_akey(Located& at, const AkeyUpdate& update, Stamp stamp, bool& changed);
+  Result<void> apply_akey(Container& container, Located& at, const AkeyUpdate& update, Stamp stamp,
+                          bool& changed);
   Result<void> apply_pieces(AkeyRecord* akey, const AkeyUpdate& update, size_t first, Stamp stamp);
   Ref make_akey(Ref at, const AkeyUpdate& update, Stamp stamp);
   ObjectRecord* make_object(Container& container, ObjectId oid);
@@ -142,7 +147,8 @@ class StoreImpl final : public Store {
   Result<Lsn> update_located(Container& container, Located& at, const Update& update);
   // Accounts for the transaction and commits it, or rolls back.
   Result<Lsn> finish(Container& container, uint64_t newest, bool bounded);
-  Result<void> account(Container& container, uint64_t newest, bool bounded);
+  Result<void> check_space(const Container& container) const;
+  void account_to(Ref pool, uint64_t newest);
   void rollback();
 
   // --- fetch.cc
@@ -166,12 +172,25 @@ class StoreImpl final : public Store {
                            QueryResult& result) const;
 
   // --- reclaim.cc
-  friend class Reclaimer;
+  // Each works inside a transaction and takes from `budget`; true: it is all gone.
+  bool drain_akey(AkeyRecord* akey, uint32_t& budget);
+  bool drain_dkey(DkeyRecord* dkey, uint32_t& budget);
+  bool drain_object(ObjectRecord* object, KeyKinds kinds, uint32_t& budget);
+  bool drain_container(ContainerRecord* container, uint32_t& budget);
+  // True: there was something destroyed, and a slice of it was freed.
+  bool reclaim_destroyed(uint32_t budget);
+  Container* next_to_merge(uint64_t horizon);
+  void merge_slice(Container& container, uint32_t budget);
+  void merge_object(Container& container, ObjectRecord* object, uint32_t& budget);
+  bool merge_dkey(DkeyRecord* dkey, KeyKinds kinds, const Container& container,
+                  const ObjectRecord& object, uint32_t& budget);
+  bool merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& budget);
+  Readers readers(const Container& container, Ref object_punches, Ref dkey_punches) const;
 
   Heap heap_;
   std::map<Uuid, PoolState> pools_;
   std::vector<CachedObject> object_cache_;
-  ReclaimCursor cursor_;
+  MergeCursor cursor_;
 };
 
 }  // namespace varve::store

@@ -263,7 +263,8 @@ bool StoreImpl::make_dkey(Located& at, const Update& update, size_t first, Stamp
                      {at.dkey_prefix, update.dkey}, ref);
 }
 
-Result<void> StoreImpl::apply_akey(Located& at, const AkeyUpdate& update, Stamp stamp, bool& changed) {
+Result<void> StoreImpl::apply_akey(Container& container, Located& at, const AkeyUpdate& update,
+                                   Stamp stamp, bool& changed) {
   AkeyRecord* akey = find_akey(*at.dkey, at.kinds.akey, update.akey);
   if (!akey) {
     if (!has_data(update)) return {};
@@ -280,6 +281,7 @@ Result<void> StoreImpl::apply_akey(Located& at, const AkeyUpdate& update, Stamp 
   if (update.kind == ValueKind::kSingle) {
     if (update.single.length == 0 && !akey_visible(*akey, at.point)) return {};
     changed = true;
+    ++container.changes;
     if (!add_version(heap_, &akey->value, update.single, stamp)) return heap_.error();
     return {};
   }
@@ -287,18 +289,22 @@ Result<void> StoreImpl::apply_akey(Located& at, const AkeyUpdate& update, Stamp 
   if (stamp.minor >= kMinorHistory - 1) {
     const ArrayView view(heap_, *array, akey->record_size, {});
     for (const ArrayPiece& piece : update.pieces)
-      if (!view.visit_overlapping(piece.index, piece.index + piece.count, [&](uint64_t, Ref ref) {
-            return heap_.at<ExtentRecord>(ref)->stamp() != stamp;
-          }))
+      if (view.has_stamp_in(piece.index, piece.index + piece.count, stamp))
         return Error(Code::kTransactionRestart,
                      "an array was written at epoch " + std::to_string(stamp.epoch) +
                          " before, below its newest: write again with a newer epoch");
   }
   // Punches of a range count only where something was visible before this request.
   const bool was_visible = akey_visible(*akey, at.point);
+  const bool clean = container.changes == container.changes_merged;
+  const ArrayView all(heap_, *array, akey->record_size, {});
   for (const ArrayPiece& piece : update.pieces) {
     if (piece.data.length == 0 && !was_visible) continue;
     changed = true;
+    // Only what overlaps something leaves anything to merge.
+    if (clean && !all.visit_overlapping(piece.index, piece.index + piece.count,
+                                        [](uint64_t, Ref) { return false; }))
+      ++container.changes;
     if (!add_extent(heap_, array, akey->record_size, piece, stamp)) return heap_.error();
   }
   return {};
@@ -316,25 +322,28 @@ Result<void> StoreImpl::apply(Container& container, Located& at, const Update& u
     changed = true;
   }
   for (size_t i = 0; i < update.akeys.size(); ++i)
-    if (i != first) VARVE_CHECK(apply_akey(at, update.akeys[i], stamp, changed));
+    if (i != first) VARVE_CHECK(apply_akey(container, at, update.akeys[i], stamp, changed));
   if (changed) note_stamp(at.object, stamp);
   return {};
 }
 
-Result<void> StoreImpl::account(Container& container, uint64_t newest, bool bounded) {
-  auto* pool = heap_.at<PoolRecord>(container.pool);
+Result<void> StoreImpl::check_space(const Container& container) const {
+  const auto* pool = heap_.at<PoolRecord>(container.pool);
   const int64_t taken = heap_.taken();
-  if (bounded && taken > 0 && pool->used_bytes + static_cast<uint64_t>(taken) > pool->reserved_bytes)
-    return Error(Code::kNoSpace, "pool " + pool->uuid.to_string() + " has used " +
-                                     std::to_string(pool->used_bytes) + " of its " +
-                                     std::to_string(pool->reserved_bytes) +
-                                     " bytes on this target: punch data, or make the pool larger");
+  if (taken <= 0 || pool->used_bytes + static_cast<uint64_t>(taken) <= pool->reserved_bytes) return {};
+  return Error(Code::kNoSpace, "pool " + pool->uuid.to_string() + " has used " +
+                                   std::to_string(pool->used_bytes) + " of its " +
+                                   std::to_string(pool->reserved_bytes) +
+                                   " bytes on this target: punch data, or make the pool larger");
+}
+
+void StoreImpl::account_to(Ref pool_ref, uint64_t newest) {
+  auto* pool = heap_.at<PoolRecord>(pool_ref);
+  if (heap_.taken() == 0 && newest <= pool->newest_epoch) return;
   heap_.change(&pool->used_bytes, 16);
-  pool->used_bytes += static_cast<uint64_t>(taken);
+  pool->used_bytes += static_cast<uint64_t>(heap_.taken());
   pool->newest_epoch = std::max(pool->newest_epoch, newest);
   heap_.forget_taken();
-  ++container.changes;
-  return {};
 }
 
 void StoreImpl::rollback() {
@@ -343,10 +352,15 @@ void StoreImpl::rollback() {
 }
 
 Result<Lsn> StoreImpl::finish(Container& container, uint64_t newest, bool bounded) {
-  Result<void> accounted = account(container, newest, bounded);
-  if (accounted.ok()) return heap_.volume().commit();
-  rollback();
-  return std::move(accounted.error());
+  if (bounded) {
+    Result<void> enough = check_space(container);
+    if (!enough.ok()) {
+      rollback();
+      return std::move(enough.error());
+    }
+  }
+  account_to(container.pool, newest);
+  return heap_.volume().commit();
 }
 
 Result<Lsn> StoreImpl::update_located(Container& container, Located& at, const Update& update) {

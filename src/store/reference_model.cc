@@ -1,0 +1,242 @@
+#include "store/reference_model.h"
+
+#include <algorithm>
+
+namespace varve::store {
+
+namespace {
+Stamp newest_below(const std::vector<Stamp>& punches, uint64_t epoch) {
+  Stamp newest;
+  for (const Stamp punch : punches)
+    if (punch.epoch <= epoch) newest = std::max(newest, punch);
+  return newest;
+}
+bool has_data(const ModelAkeyUpdate& update) {
+  if (update.kind == ValueKind::kSingle) return !update.value.empty();
+  return std::any_of(update.pieces.begin(), update.pieces.end(),
+                     [](const ModelPiece& piece) { return !piece.bytes.empty(); });
+}
+}  // namespace
+
+ReferenceModel::Found ReferenceModel::find(ObjectId oid, const std::string& dkey,
+                                           const std::string& akey, uint64_t epoch) const {
+  Found found;
+  const auto object = objects_.find(oid);
+  if (object == objects_.end()) return found;
+  found.object = &object->second;
+  found.floor = newest_below(found.object->punches, epoch);
+  const auto under = found.object->dkeys.find(dkey);
+  if (under == found.object->dkeys.end()) return found;
+  found.dkey = &under->second;
+  found.floor = std::max(found.floor, newest_below(found.dkey->punches, epoch));
+  const auto last = found.dkey->akeys.find(akey);
+  if (last != found.dkey->akeys.end()) found.akey = &last->second;
+  return found;
+}
+
+const ReferenceModel::Version* ReferenceModel::visible(const Akey& akey, Stamp floor, uint64_t epoch) {
+  for (const Version& version : akey.versions) {
+    if (version.stamp.epoch > epoch) continue;
+    return version.stamp > floor && !version.value.empty() ? &version : nullptr;
+  }
+  return nullptr;
+}
+
+const ReferenceModel::Write* ReferenceModel::visible(const Akey& akey, Stamp floor, uint64_t index,
+                                                     uint64_t epoch) {
+  const Write* newest = nullptr;
+  for (const Write& write : akey.writes) {
+    if (write.stamp.epoch > epoch || write.stamp <= floor) continue;
+    if (index < write.piece.index || index - write.piece.index >= write.piece.count) continue;
+    // Of two at one stamp, the punch wins.
+    if (!newest || write.stamp > newest->stamp ||
+        (write.stamp == newest->stamp && write.piece.bytes.empty()))
+      newest = &write;
+  }
+  return newest && !newest->piece.bytes.empty() ? newest : nullptr;
+}
+
+// Data writes are short in tests: every record of each is looked at.
+bool ReferenceModel::array_visible(const Akey& akey, Stamp floor, uint64_t epoch) {
+  return array_end(akey, floor, epoch) > 0;
+}
+
+uint64_t ReferenceModel::array_end(const Akey& akey, Stamp floor, uint64_t epoch) {
+  uint64_t end = 0;
+  for (const Write& write : akey.writes) {
+    if (write.piece.bytes.empty()) continue;
+    for (uint64_t i = write.piece.count; i-- > 0;) {
+      const uint64_t index = write.piece.index + i;
+      if (index < end) break;
+      if (!visible(akey, floor, index, epoch)) continue;
+      end = index + 1;
+      break;
+    }
+  }
+  return end;
+}
+
+const std::string* ReferenceModel::single(ObjectId oid, const std::string& dkey,
+                                          const std::string& akey, uint64_t epoch) const {
+  const Found found = find(oid, dkey, akey, epoch);
+  const Version* version = found.akey ? visible(*found.akey, found.floor, epoch) : nullptr;
+  return version ? &version->value : nullptr;
+}
+
+const char* ReferenceModel::record(ObjectId oid, const std::string& dkey, const std::string& akey,
+                                   uint64_t index, uint64_t epoch) const {
+  const Found found = find(oid, dkey, akey, epoch);
+  const Write* write = found.akey ? visible(*found.akey, found.floor, index, epoch) : nullptr;
+  if (!write) return nullptr;
+  return write->piece.bytes.data() + (index - write->piece.index) * found.akey->record_size;
+}
+
+uint64_t ReferenceModel::array_end(ObjectId oid, const std::string& dkey, const std::string& akey,
+                                   uint64_t epoch) const {
+  const Found found = find(oid, dkey, akey, epoch);
+  return found.akey ? array_end(*found.akey, found.floor, epoch) : 0;
+}
+
+bool ReferenceModel::akey_visible(ObjectId oid, const std::string& dkey, const std::string& akey,
+                                  uint64_t epoch) const {
+  const Found found = find(oid, dkey, akey, epoch);
+  if (!found.akey) return false;
+  if (found.akey->kind == ValueKind::kSingle) return visible(*found.akey, found.floor, epoch);
+  return array_visible(*found.akey, found.floor, epoch);
+}
+
+std::vector<std::string> ReferenceModel::akeys(ObjectId oid, const std::string& dkey,
+                                               uint64_t epoch) const {
+  std::vector<std::string> keys;
+  const Found found = find(oid, dkey, "", epoch);
+  if (!found.dkey) return keys;
+  for (const auto& [key, akey] : found.dkey->akeys)
+    if (akey_visible(oid, dkey, key, epoch)) keys.push_back(key);
+  return keys;
+}
+
+bool ReferenceModel::dkey_visible(ObjectId oid, const std::string& dkey, uint64_t epoch) const {
+  return !akeys(oid, dkey, epoch).empty();
+}
+
+std::vector<std::string> ReferenceModel::dkeys(ObjectId oid, uint64_t epoch) const {
+  std::vector<std::string> keys;
+  const auto object = objects_.find(oid);
+  if (object == objects_.end()) return keys;
+  for (const auto& [key, dkey] : object->second.dkeys)
+    if (dkey_visible(oid, key, epoch)) keys.push_back(key);
+  return keys;
+}
+
+std::vector<ObjectId> ReferenceModel::objects(uint64_t epoch) const {
+  std::vector<ObjectId> oids;
+  for (const auto& [oid, object] : objects_)
+    if (!dkeys(oid, epoch).empty()) oids.push_back(oid);
+  return oids;
+}
+
+Stamp ReferenceModel::stamp_for(const Object* object, uint64_t epoch) {
+  if (!object || epoch > object->newest.epoch) return {epoch, 0};
+  if (epoch < object->newest.epoch) return {epoch, kMinorHistory};
+  return {epoch, static_cast<uint16_t>(object->newest.minor + 1)};
+}
+
+void ReferenceModel::note(Object& object, Stamp stamp) {
+  if (stamp.epoch >= object.newest.epoch) object.newest = stamp;
+  newest_epoch_ = std::max(newest_epoch_, stamp.epoch);
+}
+
+Code ReferenceModel::check(const ModelOperation& operation) const {
+  const auto failed = [](uint64_t conditions, uint64_t insert, uint64_t update, bool there) {
+    if ((conditions & insert) && there) return Code::kExists;
+    if ((conditions & update) && !there) return Code::kNonexistent;
+    return Code::kOk;
+  };
+  const Code dkey = failed(operation.conditions, kCondDkeyInsert, kCondDkeyUpdate,
+                           dkey_visible(operation.oid, operation.dkey, operation.epoch));
+  if (dkey != Code::kOk) return dkey;
+  const bool per_akey = operation.conditions & kCondPerAkey;
+  for (const ModelAkeyUpdate& update : operation.akeys) {
+    const Code akey = failed(per_akey ? update.conditions : operation.conditions, kCondAkeyInsert,
+                             kCondAkeyUpdate,
+                             akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch));
+    if (akey != Code::kOk) return akey;
+  }
+  return Code::kOk;
+}
+
+Code ReferenceModel::update(const ModelOperation& operation) {
+  if (const Code code = check(operation); code != Code::kOk) return code;
+  const auto existing = objects_.find(operation.oid);
+  const Stamp stamp = stamp_for(existing == objects_.end() ? nullptr : &existing->second, operation.epoch);
+  // History in an array, over other history of the very same epoch: refused.
+  for (const ModelAkeyUpdate& update : operation.akeys) {
+    const Found found = find(operation.oid, operation.dkey, update.akey, operation.epoch);
+    if (stamp.minor != kMinorHistory || !found.akey) continue;
+    for (const Write& write : found.akey->writes)
+      for (const ModelPiece& piece : update.pieces)
+        if (write.stamp == stamp && piece.index < write.piece.index + write.piece.count &&
+            write.piece.index < piece.index + piece.count)
+          return Code::kTransactionRestart;
+  }
+  bool changed = false;
+  Object object = existing == objects_.end() ? Object{} : existing->second;
+  for (const ModelAkeyUpdate& update : operation.akeys) {
+    const bool there = akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch);
+    if (!there && !has_data(update)) continue;
+    changed = true;
+    Akey& akey = object.dkeys[operation.dkey].akeys[update.akey];
+    akey.kind = update.kind;
+    akey.record_size = update.record_size;
+    if (update.kind == ValueKind::kSingle) {
+      const auto at = std::find_if(akey.versions.begin(), akey.versions.end(),
+                                   [&](const Version& version) { return version.stamp <= stamp; });
+      akey.versions.insert(at, {stamp, update.value});
+    }
+    for (const ModelPiece& piece : update.pieces)
+      if (there || !piece.bytes.empty()) akey.writes.push_back({stamp, piece});
+  }
+  if (!changed) return Code::kOk;
+  note(object, stamp);
+  objects_[operation.oid] = std::move(object);
+  return Code::kOk;
+}
+
+Code ReferenceModel::punch(const ModelOperation& operation) {
+  const Code nothing = operation.conditions & kCondPunch ? Code::kNonexistent : Code::kOk;
+  const auto found = objects_.find(operation.oid);
+  if (found == objects_.end()) return nothing;
+  Object& object = found->second;
+  const Stamp stamp = stamp_for(&object, operation.epoch);
+  if (operation.kind == ModelOperation::Kind::kPunchObject) {
+    if (dkeys(operation.oid, operation.epoch).empty()) return nothing;
+    object.punches.push_back(stamp);
+  } else if (operation.kind == ModelOperation::Kind::kPunchDkey) {
+    if (!dkey_visible(operation.oid, operation.dkey, operation.epoch)) return nothing;
+    object.dkeys[operation.dkey].punches.push_back(stamp);
+  } else {
+    std::vector<Akey*> there;
+    for (const ModelAkeyUpdate& update : operation.akeys) {
+      if (akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch))
+        there.push_back(&object.dkeys[operation.dkey].akeys[update.akey]);
+      else if (nothing != Code::kOk) return nothing;
+    }
+    if (there.empty()) return nothing;
+    for (Akey* akey : there) {
+      const auto at = std::find_if(akey->versions.begin(), akey->versions.end(),
+                                   [&](const Version& version) { return version.stamp <= stamp; });
+      if (akey->kind == ValueKind::kSingle) akey->versions.insert(at, {stamp, ""});
+      else akey->writes.push_back({stamp, {0, ~0ULL, ""}});
+    }
+  }
+  note(object, stamp);
+  return Code::kOk;
+}
+
+Code ReferenceModel::apply(const ModelOperation& operation) {
+  if (operation.epoch <= horizon_) return Code::kTransactionRestart;
+  if (operation.kind == ModelOperation::Kind::kUpdate) return update(operation);
+  return punch(operation);
+}
+
+}  // namespace varve::store

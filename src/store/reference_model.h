@@ -1,0 +1,106 @@
+// What the store must agree with: the same rules over plain maps, with every version kept for ever.
+// Slow, and easy to believe.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "store/format.h"
+#include "store/store.h"
+
+namespace varve::store {
+
+struct ModelPiece {
+  uint64_t index = 0, count = 0;
+  std::string bytes;  // empty: punch of the range
+};
+struct ModelAkeyUpdate {
+  std::string akey;
+  ValueKind kind = ValueKind::kSingle;
+  uint32_t record_size = 1;
+  uint64_t conditions = 0;
+  std::string value;  // kSingle; empty: punch
+  std::vector<ModelPiece> pieces;
+};
+// One change, with everything that it names.
+struct ModelOperation {
+  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys, kSnapshots } kind = Kind::kUpdate;
+  ObjectId oid;
+  uint64_t epoch = 0;
+  uint64_t conditions = 0;
+  std::string dkey;
+  std::vector<ModelAkeyUpdate> akeys;  // kPunchAkeys: only their names
+};
+
+class ReferenceModel {
+ public:
+  // kOk if it took place (or there was nothing to do), else what the store must answer.
+  Code apply(const ModelOperation& operation);
+  // reclaim() has begun a pass: writes at or below are refused, reads below must be at a snapshot.
+  void set_horizon(uint64_t horizon) { horizon_ = std::max(horizon_, horizon); }
+  uint64_t horizon() const { return horizon_; }
+
+  // Null: nothing visible.
+  const std::string* single(ObjectId oid, const std::string& dkey, const std::string& akey,
+                            uint64_t epoch) const;
+  // The record at `index`; null: a hole.
+  const char* record(ObjectId oid, const std::string& dkey, const std::string& akey, uint64_t index,
+                     uint64_t epoch) const;
+  bool akey_visible(ObjectId oid, const std::string& dkey, const std::string& akey,
+                    uint64_t epoch) const;
+  std::vector<std::string> dkeys(ObjectId oid, uint64_t epoch) const;
+  std::vector<std::string> akeys(ObjectId oid, const std::string& dkey, uint64_t epoch) const;
+  std::vector<ObjectId> objects(uint64_t epoch) const;
+  // One above the highest visible index; 0: nothing.
+  uint64_t array_end(ObjectId oid, const std::string& dkey, const std::string& akey,
+                     uint64_t epoch) const;
+  uint64_t newest_epoch() const { return newest_epoch_; }
+
+ private:
+  struct Version {
+    Stamp stamp;
+    std::string value;  // empty: punch
+  };
+  struct Write {
+    Stamp stamp;
+    ModelPiece piece;
+  };
+  struct Akey {
+    ValueKind kind = ValueKind::kSingle;
+    uint32_t record_size = 1;
+    std::vector<Version> versions;  // newest first
+    std::vector<Write> writes;
+  };
+  struct Dkey {
+    std::vector<Stamp> punches;
+    std::map<std::string, Akey> akeys;
+  };
+  struct Object {
+    Stamp newest;
+    std::vector<Stamp> punches;
+    std::map<std::string, Dkey> dkeys;
+  };
+  struct Found {
+    const Object* object = nullptr;
+    const Dkey* dkey = nullptr;
+    const Akey* akey = nullptr;
+    Stamp floor;
+  };
+
+  Found find(ObjectId oid, const std::string& dkey, const std::string& akey, uint64_t epoch) const;
+  static const Version* visible(const Akey& akey, Stamp floor, uint64_t epoch);
+  static const Write* visible(const Akey& akey, Stamp floor, uint64_t index, uint64_t epoch);
+  static bool array_visible(const Akey& akey, Stamp floor, uint64_t epoch);
+  static uint64_t array_end(const Akey& akey, Stamp floor, uint64_t epoch);
+  bool dkey_visible(ObjectId oid, const std::string& dkey, uint64_t epoch) const;
+  Code check(const ModelOperation& operation) const;
+  Code update(const ModelOperation& operation);
+  Code punch(const ModelOperation& operation);
+  static Stamp stamp_for(const Object* object, uint64_t epoch);
+  void note(Object& object, Stamp stamp);
+
+  std::map<ObjectId, Object> objects_;
+  uint64_t horizon_ = 0, newest_epoch_ = 0;
+};
+
+}  // namespace varve::store
