@@ -234,7 +234,6 @@ Code ReferenceModel::punch(const ModelOperation& operation) {
 }
 
 Code ReferenceModel::apply(const ModelOperation& operation) {
-  if (operation.epoch <= horizon_) return Code::kTransactionRestart;
   if (operation.kind == ModelOperation::Kind::kUpdate) return update(operation);
   return punch(operation);
 }

@@ -24,7 +24,7 @@ struct ModelAkeyUpdate {
 };
 // One change, with everything that it names.
 struct ModelOperation {
-  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys, kSnapshots } kind = Kind::kUpdate;
+  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys } kind = Kind::kUpdate;
   ObjectId oid;
   uint64_t epoch = 0;
   uint64_t conditions = 0;
@@ -36,10 +36,6 @@ class ReferenceModel {
  public:
   // kOk if it took place (or there was nothing to do), else what the store must answer.
   Code apply(const ModelOperation& operation);
-  // reclaim() has begun a pass: writes at or below are refused, reads below must be at a snapshot.
-  void set_horizon(uint64_t horizon) { horizon_ = std::max(horizon_, horizon); }
-  uint64_t horizon() const { return horizon_; }
-
   // Null: nothing visible.
   const std::string* single(ObjectId oid, const std::string& dkey, const std::string& akey,
                             uint64_t epoch) const;
@@ -100,7 +96,7 @@ class ReferenceModel {
   void note(Object& object, Stamp stamp);
 
   std::map<ObjectId, Object> objects_;
-  uint64_t horizon_ = 0, newest_epoch_ = 0;
+  uint64_t newest_epoch_ = 0;
 };
 
 }  // namespace varve::store

@@ -1,0 +1,380 @@
+#include "simulation/store_model.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <memory>
+
+#include "base/checksum.h"
+#include "block/volume.h"
+#include "simulation/disk.h"
+#include "simulation/store_operations.h"
+#include "simulation/virtual_clock.h"
+#include "store/reference_model.h"
+
+namespace varve::simulation {
+namespace {
+
+using namespace varve::store;
+using block::Volume;
+
+constexpr uint64_t kDiskBytes = 24 * kMiB;
+const block::Identity kIdentity{Uuid::from_random(1, 2), 0};
+const Uuid kPool = Uuid::from_random(3, 4), kContainer = Uuid::from_random(5, 6);
+
+class StoreRun {
+ public:
+  explicit StoreRun(uint64_t seed) : random_(seed), shape_(random_), top_(100) {
+    pool_bytes_ = random_.one_in(8) ? 96 * kKiB : 8 * kMiB;
+  }
+
+  StoreOutcome go() {
+    if (!format()) return outcome_;
+    const uint64_t rounds = 1 + random_.below(4);
+    for (uint64_t round = 0; round < rounds && outcome_.failure.empty(); ++round)
+      if (!one_round(round + 1 == rounds)) break;
+    return outcome_;
+  }
+
+ private:
+  struct Machine {
+    explicit Machine(StoreRun& run)
+        : executor(std::make_unique<Executor>(clock, run.random_.next())),
+          disk(*executor, run.image_, run.random_.next()) {}
+    ~Machine() {
+      executor.reset();
+      store.reset();
+      volume.reset();
+    }
+    VirtualClock clock;
+    std::unique_ptr<Executor> executor;
+    Disk disk;
+    std::unique_ptr<Volume> volume;
+    std::unique_ptr<Store> store;
+    Container* container = nullptr;
+  };
+  // Changes that the store has taken and nobody was told of.
+  struct Pending {
+    ModelOperation operation;
+    Lsn lsn;
+  };
+
+  bool fail(std::string what) {
+    if (outcome_.failure.empty()) outcome_.failure = std::move(what);
+    return false;
+  }
+
+  template <class T>
+  std::optional<T> await(Machine& machine, Task<T> task) {
+    std::optional<T> result;
+    machine.executor->spawn(executor_detail::store_result(std::move(task), result));
+    run_until(*machine.executor, machine.clock,
+              [&] { return result.has_value() || machine.disk.crashed(); });
+    return result;
+  }
+  // For what may fail only by power: true if it ended well.
+  bool well(Machine& machine, Task<Result<void>> task, const char* what) {
+    const auto result = await(machine, std::move(task));
+    if (result && !result->ok()) fail(std::string(what) + ": " + result->error().describe());
+    return result && result->ok();
+  }
+
+  bool format() {
+    Machine machine(*this);
+    block::FormatOptions options;
+    options.identity = kIdentity;
+    options.log_bytes = (512 + random_.below(4) * 128) * kKiB;
+    options.heap_bytes_max = 8 * kMiB;
+    well(machine, Volume::format(machine.disk, options), "format");
+    image_ = machine.disk.crash();
+    return outcome_.failure.empty();
+  }
+
+  // Open, compare, work until power fails. False: no further round.
+  bool one_round(bool last) {
+    Machine machine(*this);
+    if (!last && random_.one_in(4)) machine.disk.crash_at(1 + random_.below(12));
+    auto opened = await(machine, Volume::open(*machine.executor, machine.disk, kIdentity));
+    if (opened && !opened->ok()) return fail("open: " + opened->error().describe());
+    if (opened) {
+      machine.volume = std::move(**opened);
+      if (prepare(machine) && settle(machine)) {
+        if (!machine.disk.crashed())
+          machine.disk.crash_at(machine.disk.operations().changes() + 1 +
+                                random_.below(last ? 400 : 120));
+        work(machine);
+        if (last && outcome_.failure.empty()) finish(machine);
+      }
+    }
+    outcome_.crashes += machine.disk.crashed();
+    image_ = machine.disk.crash();
+    return outcome_.failure.empty();
+  }
+
+  bool ready(Machine& machine, uint64_t bytes) {
+    return machine.volume->ready_for(bytes) ||
+           well(machine, machine.volume->wait_ready(bytes), "wait_ready");
+  }
+
+  // The store, the pool and the container; power may fail between any of them.
+  bool prepare(Machine& machine) {
+    if (!ready(machine, kSmallTransactionBytes)) return false;
+    auto store = Store::open(*machine.volume);
+    if (!store.ok()) return fail("store: " + store.error().describe());
+    machine.store = std::move(*store);
+    machine.container = machine.store->find(kPool, kContainer);
+    if (!machine.container) {
+      if (acknowledged_any_) return fail("the container is gone");
+      Lsn lsn;
+      if (machine.store->pools().empty()) {
+        const auto made = machine.store->create_pool(kPool, pool_bytes_);
+        if (!made.ok()) return fail(made.error().describe());
+      }
+      const auto made = machine.store->create_container(kPool, kContainer);
+      if (!made.ok()) return fail(made.error().describe());
+      lsn = *made;
+      if (!well(machine, machine.volume->durable(lsn), "durable")) return false;
+      machine.container = machine.store->find(kPool, kContainer);
+      acknowledged_any_ = true;
+    }
+    set_snapshots(machine);
+    return true;
+  }
+
+  void set_snapshots(Machine& machine) {
+    std::vector<Epoch> epochs;
+    for (const uint64_t epoch : snapshots_) epochs.push_back(Epoch{epoch});
+    machine.store->set_snapshots(*machine.container, epochs);
+  }
+
+  // Finds how many of the changes nobody was told of survived; there must be such a number.
+  bool settle(Machine& machine) {
+    ReferenceModel candidate = acknowledged_;
+    for (size_t survived = 0;; ++survived) {
+      if (const std::string difference = compare(machine, candidate); difference.empty()) {
+        acknowledged_ = current_ = std::move(candidate);
+        pending_.clear();
+        return true;
+      } else if (machine.disk.crashed()) {
+        return false;
+      } else if (survived == pending_.size()) {
+        return fail("after a crash the store is like none of the " + std::to_string(survived + 1) +
+                    " states that it may be in; beside the newest: " + difference);
+      }
+      candidate.apply(pending_[survived].operation);
+    }
+  }
+
+  void acknowledge(Lsn lsn) {
+    while (!pending_.empty() && pending_.front().lsn <= lsn) {
+      acknowledged_.apply(pending_.front().operation);
+      pending_.pop_front();
+    }
+  }
+
+  // --- working
+
+  void work(Machine& machine) {
+    const uint64_t steps = 40 + random_.below(120);
+    for (uint64_t step = 0; step < steps; ++step) {
+      if (!outcome_.failure.empty() || machine.disk.crashed()) return;
+      ++outcome_.operations;
+      const uint64_t dice = random_.below(100);
+      if (dice < 55) one_update(machine);
+      else if (dice < 65) batch(machine);
+      else if (dice < 77) one_punch(machine);
+      else if (dice < 82) compare_now(machine);
+      else if (dice < 88) reclaim(machine);
+      else if (dice < 91) change_snapshots(machine);
+      else if (dice < 92) well(machine, machine.volume->checkpoint(), "checkpoint");
+      else if (!pending_.empty()) make_durable(machine, pending_[random_.below(pending_.size())].lsn);
+    }
+  }
+
+  void make_durable(Machine& machine, Lsn lsn) {
+    if (!well(machine, machine.volume->durable(lsn), "durable")) return;
+    acknowledge(lsn);
+  }
+
+  uint64_t pick_epoch() {
+    const uint64_t low = horizon_ + 1;
+    if (random_.one_in(8)) return std::max(top_, low);
+    if (random_.one_in(8) && top_ > low) return low + random_.below(top_ - low);
+    top_ = std::max(top_ + 1 + random_.below(3), low);
+    return top_;
+  }
+
+  // An operation of the model as the store takes it, its larger data in extents that are written.
+  bool materialize(Machine& machine, StoreUpdate& update) {
+    for (StoreUpdate::Value& value : update.values()) {
+      value.checksums = checksum_run_of(value.bytes);
+      if (value.bytes.size() < kInlineBytesBelow && !value.prefers_extent) continue;
+      const auto extent = machine.volume->reserve(value.bytes.size());
+      if (!extent.ok()) return fail("reserve: " + extent.error().describe());
+      value.extent = *extent;
+      update.extents.push_back(*extent);
+      device::AlignedBuffer buffer(extent->length);
+      std::memset(buffer.data(), 0, buffer.size());
+      std::memcpy(buffer.data(), value.bytes.data(), value.bytes.size());
+      const ByteView piece = buffer.view(extent->length);
+      if (!well(machine, machine.volume->write(*extent, Gather(&piece, 1)), "write")) return false;
+    }
+    update.build();
+    return true;
+  }
+
+  // What the store answered against what the model does; on success both have it.
+  void agree(Machine& machine, const ModelOperation& operation, const Result<Lsn>& result,
+             StoreUpdate* update) {
+    if (update && !result.ok())
+      for (const block::Extent& extent : update->extents) machine.volume->cancel(extent);
+    if (result.code() == Code::kNoSpace && pool_bytes_ < kMiB &&
+        operation.kind == ModelOperation::Kind::kUpdate)
+      return;
+    const Code expected = current_.apply(operation);
+    if (result.code() != expected) {
+      fail("the store answers " + std::string(code_name(result.code())) + " (" +
+           (result.ok() ? "" : std::string(result.error().text())) + ") where the model says " +
+           code_name(expected) + ": " + describe(operation));
+      return;
+    }
+    if (result.ok()) pending_.push_back({operation, *result});
+  }
+
+  void one_update(Machine& machine) {
+    const ModelOperation operation = shape_.update(random_, pick_epoch());
+    StoreUpdate update(operation, random_);
+    if (!materialize(machine, update)) return;
+    if (!ready(machine, transaction_bytes({&update.update, 1}))) return;
+    agree(machine, operation, machine.store->update(*machine.container, update.update), &update);
+  }
+
+  void batch(Machine& machine) {
+    std::vector<ModelOperation> operations(2 + random_.below(18));
+    std::vector<std::unique_ptr<StoreUpdate>> updates;
+    std::vector<Update> requests;
+    for (ModelOperation& operation : operations) {
+      operation = shape_.update(random_, pick_epoch());
+      updates.push_back(std::make_unique<StoreUpdate>(operation, random_));
+      if (!materialize(machine, *updates.back())) return;
+      requests.push_back(updates.back()->update);
+    }
+    if (!ready(machine, transaction_bytes(requests))) return;
+    std::vector<Result<Lsn>> results(requests.size(), Lsn{});
+    machine.store->update_batch(*machine.container, requests, results);
+    for (size_t i = 0; i < requests.size(); ++i)
+      agree(machine, operations[i], results[i], updates[i].get());
+    // One record in the log: all of it or nothing survives, which any prefix allows.
+  }
+
+  void one_punch(Machine& machine) {
+    const ModelOperation operation = shape_.punch(random_, pick_epoch());
+    const StorePunch punch(operation);
+    if (!ready(machine, kSmallTransactionBytes)) return;
+    agree(machine, operation, machine.store->punch(*machine.container, punch.punch), nullptr);
+  }
+
+  void reclaim(Machine& machine) {
+    const uint64_t low = horizon_;
+    const uint64_t horizon = low + random_.below(top_ - std::min(top_ - 1, low));
+    horizon_ = horizon;
+    const uint64_t slices = random_.one_in(3) ? 1 + random_.below(5) : 1000;
+    const auto budget = static_cast<uint32_t>(1 + random_.below(random_.one_in(2) ? 8 : 300));
+    for (uint64_t i = 0; i < slices; ++i) {
+      if (!ready(machine, kSmallTransactionBytes)) return;
+      const auto more = machine.store->reclaim(Epoch{horizon}, budget);
+      if (!more.ok()) fail("reclaim: " + more.error().describe());
+      if (!more.ok() || !*more) break;
+    }
+    compare_now(machine);
+  }
+
+  void change_snapshots(Machine& machine) {
+    if (!snapshots_.empty() && random_.one_in(2)) {
+      snapshots_.erase(snapshots_.begin() + static_cast<long>(random_.below(snapshots_.size())));
+    } else {
+      const uint64_t low = horizon_;
+      snapshots_.push_back(low + random_.below(std::max<uint64_t>(1, top_ - std::min(top_, low))));
+    }
+    set_snapshots(machine);
+  }
+
+  // --- comparing
+
+  void compare_now(Machine& machine) {
+    const std::string difference = compare(machine, current_);
+    if (!difference.empty() && !machine.disk.crashed()) fail(difference);
+  }
+
+  std::string compare(Machine& machine, const ReferenceModel& model) {
+    std::vector<uint64_t> epochs = snapshots_;
+    epochs.push_back(~0ULL);
+    epochs.push_back(horizon_ + random_.below(top_ + 2 - std::min(top_, horizon_)));
+    const auto read = [&](uint64_t offset, MutableByteView into) {
+      return await(machine, machine.volume->read(offset, into)).has_value();
+    };
+    for (const uint64_t epoch : epochs) {
+      ++outcome_.compared;
+      std::string difference =
+          compare_store(*machine.store, *machine.container, model, shape_, epoch, random_, read);
+      if (!difference.empty()) return "at epoch " + std::to_string(epoch) + ": " + difference;
+    }
+    if (model.newest_epoch() > machine.store->newest_epoch().value) return "newest_epoch() is too low";
+    return {};
+  }
+
+  // Everything destroyed: nothing may be left.
+  void finish(Machine& machine) {
+    if (machine.disk.crashed()) return;
+    machine.disk.crash_at(0);
+    compare_now(machine);
+    if (!ready(machine, kSmallTransactionBytes)) return;
+    const auto destroyed = random_.one_in(2) ? machine.store->destroy_container(kPool, kContainer)
+                                             : machine.store->destroy_pool(kPool);
+    if (!destroyed.ok()) return void(fail(destroyed.error().describe()));
+    for (bool more = true; more;) {
+      if (!ready(machine, kSmallTransactionBytes)) return;
+      more = *machine.store->reclaim(kEpochNone, 200);
+    }
+    const auto space = machine.store->space(kPool);
+    if (space.ok() && space->used != 0)
+      fail("an empty pool uses " + std::to_string(space->used) + " bytes");
+    if (!well(machine, machine.volume->durable(machine.volume->last_committed()), "durable")) return;
+    if (machine.volume->use().extent_bytes != 0) fail("extents are left when everything is destroyed");
+    well(machine, machine.volume->close(), "close");
+  }
+
+  Random random_;
+  StoreShape shape_;
+  uint64_t top_;
+  uint64_t pool_bytes_ = 0;
+  DiskImage image_{kDiskBytes};
+  ReferenceModel acknowledged_, current_;
+  std::deque<Pending> pending_;
+  std::vector<uint64_t> snapshots_;
+  // What reclaim() may have merged: no write at or below, no read below but at snapshots.
+  uint64_t horizon_ = 0;
+  bool acknowledged_any_ = false;
+  StoreOutcome outcome_;
+};
+
+}  // namespace
+
+StoreOutcome run_store_seed(uint64_t seed) { return StoreRun(seed).go(); }
+
+bool run_store_seeds(uint64_t first, uint64_t count, StoreOutcome& total) {
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    const StoreOutcome outcome = run_store_seed(seed);
+    total.operations += outcome.operations;
+    total.crashes += outcome.crashes;
+    total.compared += outcome.compared;
+    if (outcome.failure.empty()) continue;
+    total.failure = "seed " + std::to_string(seed) + ": " + outcome.failure;
+    std::fprintf(stderr, "%s\nreplay: ./dev sim store --seed %llu --seeds 1\n", total.failure.c_str(),
+                 static_cast<unsigned long long>(seed));
+    return false;
+  }
+  return true;
+}
+
+}  // namespace varve::simulation

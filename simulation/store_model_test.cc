@@ -1,0 +1,20 @@
+#include "simulation/store_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace varve::simulation {
+namespace {
+
+TEST(StoreModel, AgreesThroughCrashes) {
+  const char* given = std::getenv("VARVE_SEEDS");
+  const uint64_t seeds = given ? std::strtoull(given, nullptr, 10) : 2000;
+  StoreOutcome total;
+  EXPECT_TRUE(run_store_seeds(0, seeds, total)) << total.failure;
+  EXPECT_GT(total.operations, seeds * 20);
+  if (seeds >= 100) EXPECT_GT(total.crashes, seeds / 4);
+}
+
+}  // namespace
+}  // namespace varve::simulation
