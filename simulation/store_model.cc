@@ -25,6 +25,7 @@ const Uuid kPool = Uuid::from_random(3, 4), kContainer = Uuid::from_random(5, 6)
 class StoreRun {
  public:
   explicit StoreRun(uint64_t seed) : random_(seed), shape_(random_), top_(100) {
+    flips_bits_ = random_.one_in(4);
     pool_bytes_ = random_.one_in(8) ? 96 * kKiB : 8 * kMiB;
   }
 
@@ -57,6 +58,7 @@ class StoreRun {
   struct Pending {
     ModelOperation operation;
     Lsn lsn;
+    bool is_history;  // below the newest epoch then
   };
 
   bool fail(std::string what) {
@@ -150,8 +152,13 @@ class StoreRun {
   // Finds how many of the changes nobody was told of survived; there must be such a number.
   bool settle(Machine& machine) {
     ReferenceModel candidate = acknowledged_;
+    // History is seen only at its own epoch.
+    std::vector<uint64_t> epochs;
+    for (const Pending& pending : pending_)
+      if (pending.is_history && pending.operation.epoch > horizon_)
+        epochs.push_back(pending.operation.epoch);
     for (size_t survived = 0;; ++survived) {
-      if (const std::string difference = compare(machine, candidate); difference.empty()) {
+      if (const std::string difference = compare(machine, candidate, epochs); difference.empty()) {
         acknowledged_ = current_ = std::move(candidate);
         pending_.clear();
         return true;
@@ -175,7 +182,7 @@ class StoreRun {
   // --- working
 
   void work(Machine& machine) {
-    const uint64_t steps = 40 + random_.below(120);
+    const uint64_t steps = 25 + random_.below(100);
     for (uint64_t step = 0; step < steps; ++step) {
       if (!outcome_.failure.empty() || machine.disk.crashed()) return;
       ++outcome_.operations;
@@ -210,7 +217,10 @@ class StoreRun {
       value.checksums = checksum_run_of(value.bytes);
       if (value.bytes.size() < kInlineBytesBelow && !value.prefers_extent) continue;
       const auto extent = machine.volume->reserve(value.bytes.size());
-      if (!extent.ok()) return fail("reserve: " + extent.error().describe());
+      if (!extent.ok()) {
+        for (const block::Extent& reserved : update.extents) machine.volume->cancel(reserved);
+        return extent.code() == Code::kNoSpace ? false : fail("reserve: " + extent.error().describe());
+      }
       value.extent = *extent;
       update.extents.push_back(*extent);
       device::AlignedBuffer buffer(extent->length);
@@ -228,9 +238,8 @@ class StoreRun {
              StoreUpdate* update) {
     if (update && !result.ok())
       for (const block::Extent& extent : update->extents) machine.volume->cancel(extent);
-    if (result.code() == Code::kNoSpace && pool_bytes_ < kMiB &&
-        operation.kind == ModelOperation::Kind::kUpdate)
-      return;
+    if (result.code() == Code::kNoSpace && operation.kind == ModelOperation::Kind::kUpdate) return;
+    const bool is_history = operation.epoch < current_.newest_epoch();
     const Code expected = current_.apply(operation);
     if (result.code() != expected) {
       fail("the store answers " + std::string(code_name(result.code())) + " (" +
@@ -238,7 +247,7 @@ class StoreRun {
            code_name(expected) + ": " + describe(operation));
       return;
     }
-    if (result.ok()) pending_.push_back({operation, *result});
+    if (result.ok()) pending_.push_back({operation, *result, is_history});
   }
 
   void one_update(Machine& machine) {
@@ -256,7 +265,12 @@ class StoreRun {
     for (ModelOperation& operation : operations) {
       operation = shape_.update(random_, pick_epoch());
       updates.push_back(std::make_unique<StoreUpdate>(operation, random_));
-      if (!materialize(machine, *updates.back())) return;
+      if (!materialize(machine, *updates.back())) {
+        updates.pop_back();  // has given back its own
+        for (const auto& update : updates)
+          for (const block::Extent& extent : update->extents) machine.volume->cancel(extent);
+        return;
+      }
       requests.push_back(updates.back()->update);
     }
     if (!ready(machine, transaction_bytes(requests))) return;
@@ -306,12 +320,18 @@ class StoreRun {
     if (!difference.empty() && !machine.disk.crashed()) fail(difference);
   }
 
-  std::string compare(Machine& machine, const ReferenceModel& model) {
-    std::vector<uint64_t> epochs = snapshots_;
+  // At those epochs, the snapshots, the end of time, and any.
+  std::string compare(Machine& machine, const ReferenceModel& model, std::vector<uint64_t> epochs = {}) {
+    epochs.insert(epochs.end(), snapshots_.begin(), snapshots_.end());
     epochs.push_back(~0ULL);
     epochs.push_back(horizon_ + random_.below(top_ + 2 - std::min(top_, horizon_)));
     const auto read = [&](uint64_t offset, MutableByteView into) {
-      return await(machine, machine.volume->read(offset, into)).has_value();
+      DiskFaults faults;
+      if (flips_bits_) faults.bit_flip_one_in = 3;
+      machine.disk.set_faults(faults);
+      const bool done = await(machine, machine.volume->read(offset, into)).has_value();
+      machine.disk.set_faults({});
+      return done;
     };
     for (const uint64_t epoch : epochs) {
       ++outcome_.compared;
@@ -348,6 +368,7 @@ class StoreRun {
   StoreShape shape_;
   uint64_t top_;
   uint64_t pool_bytes_ = 0;
+  bool flips_bits_ = false;  // when values are read
   DiskImage image_{kDiskBytes};
   ReferenceModel acknowledged_, current_;
   std::deque<Pending> pending_;

@@ -56,24 +56,21 @@ const ReferenceModel::Write* ReferenceModel::visible(const Akey& akey, Stamp flo
   return newest && !newest->piece.bytes.empty() ? newest : nullptr;
 }
 
-// Data writes are short in tests: every record of each is looked at.
 bool ReferenceModel::array_visible(const Akey& akey, Stamp floor, uint64_t epoch) {
   return array_end(akey, floor, epoch) > 0;
 }
 
+// The highest visible record is the last of some write, or lies just below where another begins.
 uint64_t ReferenceModel::array_end(const Akey& akey, Stamp floor, uint64_t epoch) {
-  uint64_t end = 0;
+  std::vector<uint64_t> ends;
   for (const Write& write : akey.writes) {
-    if (write.piece.bytes.empty()) continue;
-    for (uint64_t i = write.piece.count; i-- > 0;) {
-      const uint64_t index = write.piece.index + i;
-      if (index < end) break;
-      if (!visible(akey, floor, index, epoch)) continue;
-      end = index + 1;
-      break;
-    }
+    if (!write.piece.bytes.empty()) ends.push_back(write.piece.index + write.piece.count);
+    if (write.piece.index > 0) ends.push_back(write.piece.index);
   }
-  return end;
+  std::sort(ends.rbegin(), ends.rend());
+  for (const uint64_t end : ends)
+    if (visible(akey, floor, end - 1, epoch)) return end;
+  return 0;
 }
 
 const std::string* ReferenceModel::single(ObjectId oid, const std::string& dkey,
