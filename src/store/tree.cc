@@ -292,8 +292,11 @@ bool split_leaf(Heap& heap, const Order& order, TreeRoot* root, TreePath& path, 
     put_entry(right, static_cast<int>(i - middle), entries(leaf)[sorted[i]]);
     fingerprints(leaf)[sorted[i]] = 0;
   }
+  // Where a lookup will go: a separator without a key sends all of its prefix right.
+  const bool to_right = separator == 0 ? probe.prefix >= above.prefix()
+                                       : entry_below(heap, order.keyed, above, probe);
   // A new allocation is logged whole: add_entry() would declare its bytes twice.
-  if (entry_below(heap, order.keyed, above, probe))
+  if (to_right)
     put_entry(right, static_cast<int>(count - middle), entry);
   else add_entry(heap, leaf, entry);
   return insert_child(heap, root, path, above_probe.prefix, separator, right_ref);
