@@ -1,0 +1,174 @@
+#include <gtest/gtest.h>
+
+#include "consensus/test_state.h"
+#include "container/decision.h"
+
+namespace varve::container {
+namespace {
+
+struct ContainerTest : testing::Test {
+  consensus::TestState state;
+  uint64_t fresh = 1;
+  Uuid pool, reader, writer;
+
+  ContainerTest() {
+    pool::CreatePool request;
+    request.label = "tank";
+    request.bytes = 64 * kMiB;
+    auto decision = pool::begin_create(state, request, {2, kGiB, true}, context());
+    state.apply(decision->batch);
+    state.apply(pool::finish_create(decision->reply));
+    pool = decision->reply.uuid;
+    reader = connect(pool::kConnectReadOnly);
+    writer = connect(pool::kConnectReadWrite);
+  }
+  Context context() { return {fresh * 1000, Uuid::from_random(fresh++, 9), 10, 20}; }
+  Uuid connect(uint32_t flags) {
+    const Context with = context();
+    state.apply(pool::connect(state, *pool::find_pool(state, pool), {"tank", flags}, with)->batch);
+    return with.fresh;
+  }
+  Result<ContainerRecord> create(const std::string& label, std::vector<Property> properties = {}) {
+    CreateContainer request;
+    request.pool = pool;
+    request.label = label;
+    request.properties = std::move(properties);
+    request.attributes.push_back({"made", Buffer(1), false});
+    VARVE_TRY(auto decision, begin_create(state, request, context()));
+    state.apply(decision.batch);
+    state.apply(finish_create(pool, decision.reply));
+    return find_container(state, pool, decision.reply.uuid);
+  }
+  Result<OpenContainerReply> open_it(const std::string& name, uint32_t flags, const Uuid& through) {
+    VARVE_TRY(auto decision, open(state, {pool, through, name, flags}, context()));
+    state.apply(decision.batch);
+    return decision.reply;
+  }
+};
+
+TEST_F(ContainerTest, create_and_describe) {
+  const ContainerRecord made = *create("box", {pool::number_property(kPropertyLayoutType, 1)});
+  const ContainerInfo info = describe(state, pool, made, true);
+  EXPECT_EQ(info.type, "POSIX");
+  EXPECT_EQ(info.label, "box");
+  EXPECT_EQ(info.owner_uid, 10u);
+  EXPECT_EQ(pool::find_property(info.properties, kPropertyLabel)->text, "box");
+  EXPECT_EQ(pool::count(state, attributes_prefix(pool, made.uuid)), 1u);
+  EXPECT_EQ(create("box").code(), Code::kExists);
+  EXPECT_EQ(create("a b").code(), Code::kInvalid);
+  EXPECT_TRUE(create("").ok());
+  EXPECT_EQ(all_containers(state, pool).size(), 2u);
+  EXPECT_EQ(find_container(state, pool, "none").code(), Code::kNonexistent);
+  EXPECT_EQ(find_container(state, Uuid::from_random(5, 5), "box").code(), Code::kNonexistent);
+}
+
+TEST_F(ContainerTest, open_rules) {
+  struct Row {
+    uint32_t flags;
+    bool through_reader;
+    Code code;
+  };
+  create("box").value();
+  for (const Row& row : {Row{0, false, Code::kInvalid}, Row{kOpenReadWrite, true, Code::kNoPermission},
+                         Row{kOpenReadOnly, true, Code::kOk}, Row{kOpenExclusive, false, Code::kBusy},
+                         Row{kOpenReadWrite, false, Code::kOk}})
+    EXPECT_EQ(open_it("box", row.flags, row.through_reader ? reader : writer).code(), row.code) << row.flags;
+  EXPECT_EQ(open_it("box", kOpenReadOnly, Uuid::from_random(8, 8)).code(), Code::kNoHandle);
+  EXPECT_EQ(open_it("none", kOpenReadOnly, reader).code(), Code::kNonexistent);
+}
+
+TEST_F(ContainerTest, exclusive_then_closed) {
+  const Uuid uuid = create("box")->uuid;
+  const auto opened = *open_it("box", kOpenExclusive, writer);
+  EXPECT_EQ(open_it("box", kOpenReadOnly, reader).code(), Code::kBusy);
+  state.apply(close(state, {pool, uuid, opened.handle}));
+  EXPECT_TRUE(open_it("box", kOpenReadOnly, reader).ok());
+  EXPECT_TRUE(close(state, {pool, uuid, opened.handle}).empty());
+}
+
+TEST_F(ContainerTest, disconnecting_closes) {
+  const Uuid uuid = create("box")->uuid;
+  open_it("box", kOpenReadWrite, writer).value();
+  open_it("box", kOpenReadOnly, reader).value();
+  state.apply(*pool::disconnect(state, {pool, writer}));
+  EXPECT_EQ(pool::count(state, handles_prefix(pool, uuid)), 1u);
+}
+
+TEST_F(ContainerTest, destroy_removes_everything) {
+  const size_t before = state.size();
+  create("box").value();
+  open_it("box", kOpenReadWrite, writer).value();
+  DestroyContainer request;
+  request.pool = pool;
+  request.name = "box";
+  EXPECT_EQ(begin_destroy(state, request).code(), Code::kBusy);
+  request.force = true;
+  auto decision = begin_destroy(state, request);
+  state.apply(decision->batch);
+  EXPECT_EQ(find_container(state, pool, "box").code(), Code::kBusy);
+  EXPECT_EQ(open_it("box", kOpenReadOnly, reader).code(), Code::kBusy);
+  state.apply(finish_destroy(state, pool, decision->reply));
+  EXPECT_EQ(state.size(), before);
+}
+
+TEST_F(ContainerTest, object_ids_are_given_out_once) {
+  const Uuid uuid = create("box")->uuid;
+  AllocateObjectIds request;
+  request.pool = pool;
+  request.container = uuid;
+  uint64_t next = 1;
+  for (uint64_t count : {1, 100, 7}) {
+    request.count = count;
+    auto decision = allocate_object_ids(state, request);
+    ASSERT_TRUE(decision.ok());
+    EXPECT_EQ(decision->reply.first, next);
+    next += count;
+    state.apply(decision->batch);
+  }
+  for (uint64_t bad : {uint64_t{0}, kObjectIdsMax + 1}) {
+    request.count = bad;
+    EXPECT_EQ(allocate_object_ids(state, request).code(), Code::kInvalid);
+  }
+}
+
+TEST_F(ContainerTest, snapshots) {
+  const Uuid uuid = create("box")->uuid;
+  CreateSnapshot request;
+  request.pool = pool;
+  request.container = uuid;
+  request.name = "monday";
+  state.apply(*create_snapshot(state, request, Epoch{0x1234}));
+  EXPECT_EQ(create_snapshot(state, request, Epoch{0x1235}).code(), Code::kExists);
+  request.name = "";
+  state.apply(*create_snapshot(state, request, Epoch{~0ULL - 1}));
+  const auto all = all_snapshots(state, pool, uuid);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].epoch, Epoch{0x1234});
+  EXPECT_EQ(all[0].name, "monday");
+  EXPECT_EQ(all[1].epoch, Epoch{~0ULL - 1});
+  DestroySnapshot destroy;
+  destroy.pool = pool;
+  destroy.container = uuid;
+  destroy.epoch = Epoch{0x1234};
+  state.apply(*destroy_snapshot(state, destroy));
+  EXPECT_EQ(destroy_snapshot(state, destroy).code(), Code::kNonexistent);
+  EXPECT_EQ(all_snapshots(state, pool, uuid).size(), 1u);
+}
+
+TEST_F(ContainerTest, properties_and_labels) {
+  create("box").value();
+  create("crate").value();
+  SetContainerProperties set;
+  set.pool = pool;
+  set.name = "box";
+  set.properties = {pool::text_property(kPropertyLabel, "crate")};
+  EXPECT_EQ(set_properties(state, set).code(), Code::kExists);
+  set.properties = {pool::text_property(kPropertyLabel, "chest"), pool::number_property(4103, 2)};
+  state.apply(*set_properties(state, set));
+  EXPECT_EQ(find_container(state, pool, "box").code(), Code::kNonexistent);
+  const auto all = effective_properties(*find_container(state, pool, "chest"));
+  EXPECT_EQ(pool::find_property(all, 4103)->number, 2u);
+}
+
+}  // namespace
+}  // namespace varve::container
