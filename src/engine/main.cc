@@ -87,6 +87,10 @@ void watch_signals(Process& process, const sigset_t& signals) {
   }
 }
 
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address.starts_with("127.") || address == "::1" || address == "[::1]";
+}
+
 int run(int argc, char** argv) {
   int exit_code = 0;
   auto config = configure(argc, argv, exit_code);
@@ -102,6 +106,8 @@ int run(int argc, char** argv) {
   // Else the port of a server that was killed is "in use" for a minute after it. UCX reads this setting
   // from the environment only; no other thread runs yet.
   setenv("UCX_TCP_CM_REUSEADDR", "y", 0);
+  // UCX opens ports at every interface of the machine, wherever it listens, unless it is told.
+  if (is_loopback(config->listen)) setenv("UCX_NET_DEVICES", "lo", 0);
 
   Process process(*config);
   auto started = process.start();

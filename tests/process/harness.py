@@ -160,22 +160,22 @@ class Server:
         self.varve("pool", "create", pool, "--size", size)
         self.varve("container", "create", pool, container, *(["--type", type] if type else []))
 
-    def listening_ports(self):
-        """TCP ports that this process listens at."""
+    def listening(self):
+        """(address, port) of the TCP sockets that this process listens at."""
         inodes = set()
         for entry in os.listdir(f"/proc/{self.process.pid}/fd"):
             with contextlib.suppress(OSError):
                 match = re.match(r"socket:\[(\d+)\]", os.readlink(f"/proc/{self.process.pid}/fd/{entry}"))
                 if match:
                     inodes.add(match.group(1))
-        ports = []
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            with contextlib.suppress(OSError), open(table) as rows:
-                for row in list(rows)[1:]:
-                    fields = row.split()
-                    if fields[3] == "0A" and fields[9] in inodes:
-                        ports.append(int(fields[1].split(":")[1], 16))
-        return sorted(set(ports))
+        found = []
+        with open("/proc/net/tcp") as rows:
+            for row in list(rows)[1:]:
+                fields = row.split()
+                if fields[3] == "0A" and fields[9] in inodes:
+                    address, port = fields[1].split(":")
+                    found.append((socket.inet_ntoa(bytes.fromhex(address)[::-1]), int(port, 16)))
+        return sorted(found)
 
     def sockets(self):
         return sorted(os.path.join(self.run_directory, name) for name in os.listdir(self.run_directory)
