@@ -1,0 +1,426 @@
+// A whole engine on memory devices and a network without faults, in virtual time, driven by raw requests.
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include "base/checksum.h"
+#include "container/wire.h"
+#include "object/wire.h"
+#include "placement/placement.h"
+#include "simulation/network.h"
+#include "simulation/virtual_time.h"
+#include "store/store.h"
+
+namespace varve::engine {
+namespace {
+
+constexpr uint32_t kTargets = 2;
+constexpr uint64_t kDeviceBytes = 192 * kMiB;
+
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() : network_(3) {
+    for (uint32_t i = 0; i <= kTargets; ++i) {
+      executors_.push_back(std::make_unique<Executor>(time_.clock(), i + 1));
+      time_.join(*executors_.back());
+    }
+    time_.join(client_executor_);
+    Options options;
+    options.targets = kTargets;
+    engine_ = std::make_unique<Engine>(seams(), options);
+    auto started = run(engine_->start(), *executors_[kTargets]);
+    EXPECT_TRUE(started.ok()) << (started.ok() ? "" : started.error().describe());
+    node_ = rpc::make_node(client_executor_, networks("client", client_executor_), {});
+    system_ = connect("simulated://system");
+    for (uint32_t i = 0; i < kTargets; ++i) targets_.push_back(connect("simulated://target" + std::to_string(i)));
+  }
+  ~EngineTest() override {
+    client_executor_.abandon();
+    for (auto& executor : executors_) executor->abandon();
+    targets_.clear();
+    system_.reset();
+    node_.reset();
+    engine_.reset();
+  }
+
+  static Task<Result<std::unique_ptr<device::Device>>> open_device() {
+    co_return device::open_memory(kDeviceBytes);
+  }
+  std::vector<std::unique_ptr<network::Network>> networks(const char* host, Executor& executor) {
+    std::vector<std::unique_ptr<network::Network>> networks;
+    networks.push_back(network_.attach(executor, host));
+    return networks;
+  }
+  Seams seams() {
+    Seams seams;
+    seams.executor = [this](uint32_t index) -> Executor& { return *executors_[index]; };
+    seams.device = [](uint32_t, Executor&) { return open_device(); };
+    seams.networks = [this](uint32_t, Executor& executor) {
+      return Result<std::vector<std::unique_ptr<network::Network>>>(networks("server", executor));
+    };
+    seams.listen = [](uint32_t index) {
+      return std::vector<network::Address>{
+          index == kTargets ? "simulated://system" : "simulated://target" + std::to_string(index)};
+    };
+    return seams;
+  }
+
+  template <class T>
+  static Task<void> keep(Task<T> task, std::optional<T>& result) {
+    result.emplace(co_await std::move(task));
+  }
+  template <class T>
+  T run(Task<T> task, Executor& executor) {
+    std::optional<T> result;
+    executor.spawn(keep(std::move(task), result));
+    EXPECT_TRUE(time_.run_until([&] { return result.has_value(); }, time_.clock().now() + 600s));
+    return std::move(*result);
+  }
+  std::shared_ptr<rpc::Peer> connect(const std::string& address) {
+    auto peer = run(node_->connect(address, client_executor_.now() + 5s), client_executor_);
+    EXPECT_TRUE(peer.ok());
+    return *peer;
+  }
+  Result<rpc::Reply> call(rpc::Peer& peer, rpc::Opcode opcode, ByteView body, Gather bulk = {}, Scatter into = {}) {
+    const rpc::Call request{opcode, body, bulk, into, client_executor_.now() + 60s};
+    return run(peer.call(request), client_executor_);
+  }
+  template <class Reply, class Request>
+  Result<Reply> ask(rpc::Opcode opcode, const Request& request) {
+    VARVE_TRY(const rpc::Reply reply, call(*system_, opcode, encode(request)));
+    return decode<Reply>(reply.body);
+  }
+
+  Result<pool::CreatePoolReply> create_pool(const std::string& label, uint64_t bytes, uint64_t sequence = 0) {
+    pool::CreatePool request;
+    request.label = label;
+    request.bytes = bytes;
+    if (sequence) request.operation = {Uuid::from_random(1, 1), sequence};
+    return ask<pool::CreatePoolReply>(pool::kPoolCreate, request);
+  }
+  // A pool and a container in it.
+  void make_container(uint64_t bytes = 32 * kMiB) {
+    pool_ = create_pool("tank", bytes).value().info.uuid;
+    container::CreateContainer request;
+    request.pool = pool_;
+    request.label = "box";
+    container_ = ask<container::ContainerReply>(container::kContainerCreate, request).value().info.uuid;
+  }
+  object::Target target(uint64_t number = 1) {
+    object::Target target;
+    target.pool = pool_;
+    target.container = container_;
+    target.oid = placement::make_object_id({number, 0}, 0, *placement::class_by_name("S1"));
+    return target;
+  }
+  Result<rpc::Reply> update(const std::string& dkey, const Buffer& value, uint64_t number = 1) {
+    object::UpdateRequest request;
+    request.target = target(number);
+    request.dkey = as_bytes(dkey);
+    object::AkeyUpdate& akey = request.akeys.emplace_back();
+    akey.akey = as_bytes("akey");
+    akey.single_length = value.size();
+    const ByteView view = value;
+    akey.checksums = store::checksum_run(Gather(&view, 1));
+    return call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, value.empty() ? 0 : 1));
+  }
+  struct Fetched {
+    object::FetchReply reply;
+    Buffer data;
+  };
+  Result<Fetched> fetch(const std::string& dkey, uint64_t room = kMiB, uint64_t number = 1, Epoch epoch = kEpochMax) {
+    object::FetchRequest request;
+    request.target = target(number);
+    request.target.epoch = epoch;
+    request.dkey = as_bytes(dkey);
+    object::AkeyFetch& akey = request.akeys.emplace_back();
+    akey.akey = as_bytes("akey");
+    akey.kind = object::ValueKind::kSingle;
+    akey.room = room;
+    Fetched fetched;
+    fetched.data.resize(room);
+    const MutableByteView into = fetched.data;
+    VARVE_TRY(const rpc::Reply reply, call(*targets_[0], object::kObjectFetch, encode(request), {}, Scatter(&into, 1)));
+    fetched.data.resize(reply.bulk_bytes);
+    VARVE_TRY(fetched.reply, decode<object::FetchReply>(reply.body));
+    return fetched;
+  }
+  static Buffer value_of(uint64_t bytes, uint64_t seed) {
+    Buffer value(bytes);
+    for (uint64_t i = 0; i < bytes; ++i) value[i] = std::byte(static_cast<uint8_t>(mix64(seed + i / 8) >> i % 8 * 8));
+    return value;
+  }
+  uint64_t unreserved() {
+    return ask<pool::SystemInfo>(pool::kSystemQuery, pool::SystemQuery{}).value().targets[0].unreserved_bytes;
+  }
+
+  simulation::VirtualTime time_;
+  simulation::NetworkSwitch network_;
+  std::vector<std::unique_ptr<Executor>> executors_;
+  Executor client_executor_{time_.clock(), 99};
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<rpc::Node> node_;
+  std::shared_ptr<rpc::Peer> system_;
+  std::vector<std::shared_ptr<rpc::Peer>> targets_;
+  Uuid pool_, container_;
+};
+
+TEST_F(EngineTest, pools_are_made_whole_and_once) {
+  const uint64_t before = unreserved();
+  auto made = create_pool("tank", 32 * kMiB, 1);
+  ASSERT_TRUE(made.ok());
+  EXPECT_EQ(made->info.targets, kTargets);
+  EXPECT_FALSE(made->info.persistent);
+  EXPECT_EQ(unreserved(), before - 16 * kMiB);
+  auto again = create_pool("tank", 32 * kMiB, 1);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->info.uuid, made->info.uuid);
+  EXPECT_EQ(create_pool("tank", 32 * kMiB, 2).code(), Code::kExists);
+  EXPECT_EQ(create_pool("huge", 100 * kGiB, 3).code(), Code::kNoSpace);
+  EXPECT_EQ(unreserved(), before - 16 * kMiB);
+  auto list = ask<pool::ListPoolsReply>(pool::kPoolList, pool::ListPools{});
+  ASSERT_EQ(list->pools.size(), 1u);
+  EXPECT_EQ(list->pools[0].space.total, 32 * kMiB);
+  pool::DestroyPool destroy;
+  destroy.name = "tank";
+  ASSERT_TRUE(ask<pool::Empty>(pool::kPoolDestroy, destroy).ok());
+  EXPECT_EQ(unreserved(), before);
+  EXPECT_EQ(ask<pool::Empty>(pool::kPoolDestroy, destroy).code(), Code::kNonexistent);
+}
+
+TEST_F(EngineTest, values_of_every_size_come_back) {
+  make_container();
+  for (uint64_t bytes : {1, 64, 4095, 4096, 4097, 16384, 32768, 32769, 100'000, 1'000'000}) {
+    const Buffer value = value_of(bytes, bytes);
+    const std::string dkey = "d" + std::to_string(bytes);
+    auto updated = update(dkey, value);
+    ASSERT_TRUE(updated.ok()) << bytes << " " << updated.error().describe();
+    auto fetched = fetch(dkey);
+    ASSERT_TRUE(fetched.ok()) << bytes << " " << fetched.error().describe();
+    EXPECT_TRUE(fetched->data == value) << bytes;
+    const object::FetchedAkey& akey = fetched->reply.akeys.at(0);
+    EXPECT_TRUE(akey.found);
+    EXPECT_EQ(akey.single_length, bytes);
+    uint64_t at = 0;
+    for (const object::FetchedPiece& piece : akey.pieces) {
+      EXPECT_EQ(piece.checksum, crc32c(ByteView(value).subspan(at, piece.length)));
+      at += piece.length;
+    }
+    EXPECT_EQ(at, bytes);
+    // Too little room: the size alone.
+    auto size_only = fetch(dkey, bytes - 1);
+    ASSERT_TRUE(size_only.ok());
+    EXPECT_EQ(size_only->reply.akeys.at(0).single_length, bytes);
+    EXPECT_TRUE(size_only->data.empty());
+  }
+  auto nothing = fetch("none");
+  ASSERT_TRUE(nothing.ok());
+  EXPECT_FALSE(nothing->reply.akeys.at(0).found);
+}
+
+TEST_F(EngineTest, arrays_with_holes) {
+  make_container();
+  const Buffer data = value_of(60'000, 5);
+  object::UpdateRequest request;
+  request.target = target();
+  request.dkey = as_bytes("d");
+  object::AkeyUpdate& akey = request.akeys.emplace_back();
+  akey.akey = as_bytes("array");
+  akey.kind = object::ValueKind::kArray;
+  akey.record_size = 4;
+  akey.ranges = {{100, 5000}, {20'000, 10'000}};
+  const ByteView all = data;
+  ASSERT_TRUE(call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&all, 1)).ok());
+  object::FetchRequest wanted;
+  wanted.target = target();
+  wanted.target.epoch = kEpochMax;
+  wanted.dkey = as_bytes("d");
+  object::AkeyFetch& fetch = wanted.akeys.emplace_back();
+  fetch.akey = as_bytes("array");
+  fetch.kind = object::ValueKind::kArray;
+  fetch.ranges = {{50, 100}, {19'990, 5000}};
+  Buffer room(4 * 5100);
+  const MutableByteView into = room;
+  auto reply = call(*targets_[0], object::kObjectFetch, encode(wanted), {}, Scatter(&into, 1));
+  ASSERT_TRUE(reply.ok()) << reply.error().describe();
+  auto decoded = decode<object::FetchReply>(reply->body);
+  ASSERT_TRUE(decoded.ok());
+  Buffer seen;
+  uint64_t at = 0;
+  for (const object::FetchedPiece& piece : decoded->akeys[0].pieces) {
+    if (piece.hole) {
+      seen.resize(seen.size() + piece.length);
+      continue;
+    }
+    EXPECT_EQ(piece.checksum, crc32c(ByteView(room).subspan(at, piece.length)));
+    seen.insert(seen.end(), room.begin() + static_cast<ptrdiff_t>(at), room.begin() + static_cast<ptrdiff_t>(at + piece.length));
+    at += piece.length;
+  }
+  Buffer expected(200);
+  expected.insert(expected.end(), data.begin(), data.begin() + 200);
+  expected.resize(expected.size() + 40);
+  expected.insert(expected.end(), data.begin() + 20'000, data.begin() + 20'000 + 4990 * 4);
+  EXPECT_TRUE(seen == expected);
+  EXPECT_EQ(decoded->akeys[0].record_size, 4u);
+}
+
+TEST_F(EngineTest, bad_updates_are_refused) {
+  make_container();
+  object::UpdateRequest request;
+  request.target = target();
+  request.dkey = as_bytes("d");
+  request.akeys.resize(1);
+  object::AkeyUpdate& akey = request.akeys[0];
+  akey.akey = as_bytes("a");
+  akey.single_length = 100;
+  const Buffer value = value_of(100, 1);
+  const ByteView view = value;
+  const auto send = [&] { return call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, 1)).code(); };
+  EXPECT_EQ(send(), Code::kOk);
+  akey.checksums = {1};
+  EXPECT_EQ(send(), Code::kChecksum);
+  akey.checksums = {1, 2};
+  EXPECT_EQ(send(), Code::kBadIo);
+  akey.checksums = {};
+  akey.single_length = 99;
+  EXPECT_EQ(send(), Code::kBadIo);
+  akey.single_length = ~0ULL;
+  EXPECT_EQ(send(), Code::kBadIo);
+  akey.single_length = 100;
+  const std::string long_key(5000, 'k');
+  akey.akey = as_bytes(long_key);
+  EXPECT_EQ(send(), Code::kKeyTooBig);
+  akey.akey = {};
+  EXPECT_EQ(send(), Code::kInvalid);
+  akey.akey = as_bytes("a");
+  akey.kind = static_cast<object::ValueKind>(7);
+  EXPECT_EQ(send(), Code::kInvalid);
+  akey.kind = object::ValueKind::kArray;
+  akey.ranges = {{~0ULL, 100}};
+  EXPECT_EQ(send(), Code::kBadIo);
+  akey.ranges = {{0, 1ULL << 62}, {0, 1ULL << 62}};
+  EXPECT_EQ(send(), Code::kBadIo);
+  akey.kind = object::ValueKind::kSingle;
+  akey.ranges = {};
+  request.target.epoch = Epoch{~0ULL - 5};
+  EXPECT_EQ(send(), Code::kClockSkew);
+  request.target.epoch = kEpochNone;
+  request.target.container = Uuid::from_random(4, 4);
+  EXPECT_EQ(send(), Code::kNoHandle);
+}
+
+TEST_F(EngineTest, destroyed_containers_are_gone) {
+  make_container();
+  ASSERT_TRUE(update("d", value_of(64, 1)).ok());
+  container::DestroyContainer destroy;
+  destroy.pool = pool_;
+  destroy.name = "box";
+  ASSERT_TRUE(ask<pool::Empty>(container::kContainerDestroy, destroy).ok());
+  EXPECT_EQ(update("d", value_of(64, 1)).code(), Code::kNoHandle);
+  EXPECT_EQ(fetch("d").code(), Code::kNoHandle);
+}
+
+TEST_F(EngineTest, snapshots_keep_what_was) {
+  make_container();
+  ASSERT_TRUE(update("d", value_of(64, 1)).ok());
+  container::CreateSnapshot request;
+  request.pool = pool_;
+  request.container = container_;
+  auto snapshot = ask<container::Snapshot>(container::kSnapshotCreate, request);
+  ASSERT_TRUE(snapshot.ok()) << snapshot.error().describe();
+  ASSERT_TRUE(update("d", value_of(64, 2)).ok());
+  time_.run_for(20s);  // reclaim has looked at it
+  EXPECT_TRUE(fetch("d", kMiB, 1, snapshot->epoch)->data == value_of(64, 1));
+  EXPECT_TRUE(fetch("d")->data == value_of(64, 2));
+}
+
+TEST_F(EngineTest, long_listings_come_in_pages) {
+  make_container();
+  std::set<std::string> expected;
+  for (int i = 0; i < 300; ++i) {
+    const std::string dkey = std::to_string(i) + std::string(i % 3 ? 10 : 1500, 'x');
+    expected.insert(dkey);
+    ASSERT_TRUE(update(dkey, value_of(8, 1)).ok());
+  }
+  std::set<std::string> found;
+  object::ListRequest request;
+  request.target = target();
+  request.target.epoch = kEpochMax;
+  int pages = 0;
+  for (; !request.anchor.end && pages < 100; ++pages) {
+    auto reply = call(*targets_[0], object::kObjectListKeys, encode(request));
+    ASSERT_TRUE(reply.ok()) << reply.error().describe();
+    auto page = decode<object::ListReply>(reply->body);
+    for (const object::ListedEntry& entry : page->entries)
+      EXPECT_TRUE(found.insert(std::string(as_text(entry.key))).second);
+    request.anchor = page->anchor;
+  }
+  EXPECT_EQ(found, expected);
+  EXPECT_GT(pages, 2);
+}
+
+TEST_F(EngineTest, full_pool_reads_punches_and_recovers) {
+  make_container(8 * kMiB);
+  const Buffer value = value_of(100'000, 3);
+  uint64_t written = 0;
+  Code code = Code::kOk;
+  for (; written < 1000; ++written) {
+    code = update("d" + std::to_string(written), value).code();
+    if (code != Code::kOk) break;
+  }
+  EXPECT_EQ(code, Code::kNoSpace);
+  EXPECT_GT(written, 20u);
+  EXPECT_TRUE(fetch("d0")->data == value);
+  object::PunchRequest punch;
+  punch.target = target();
+  for (uint64_t i = 0; i < written; ++i) {
+    const std::string dkey = "d" + std::to_string(i);
+    punch.scope = object::PunchScope::kDkey;
+    punch.dkeys = {as_bytes(dkey)};
+    auto punched = call(*targets_[0], object::kObjectPunch, encode(punch));
+    ASSERT_TRUE(punched.ok()) << punched.error().describe();
+  }
+  time_.run_for(60s);
+  for (uint64_t i = 0; i < written; ++i) {
+    auto updated = update("e" + std::to_string(i), value);
+    ASSERT_TRUE(updated.ok()) << i << " of " << written << ": " << updated.error().describe();
+  }
+}
+
+// Every opcode, every truncation of a good message, and noise: an answer each time.
+TEST_F(EngineTest, malformed_messages_are_answered) {
+  make_container();
+  object::UpdateRequest update_request;
+  update_request.target = target();
+  update_request.dkey = as_bytes("d");
+  update_request.akeys.resize(2);
+  update_request.akeys[0].akey = as_bytes("a");
+  update_request.akeys[1].akey = as_bytes("b");
+  update_request.akeys[1].ranges = {{1, 2}};
+  object::FetchRequest fetch_request;
+  fetch_request.target = target();
+  fetch_request.dkey = as_bytes("d");
+  fetch_request.akeys.resize(1);
+  fetch_request.akeys[0].akey = as_bytes("a");
+  const std::vector<Buffer> bodies = {encode(update_request), encode(fetch_request), encode(object::PunchRequest{}),
+                                      encode(object::ListRequest{}), encode(object::QueryRequest{}), Buffer(1)};
+  Random random(5);
+  for (rpc::Opcode opcode = object::kObjectUpdate; opcode <= object::kObjectListObjects; ++opcode)
+    for (const Buffer& body : bodies)
+      for (size_t length = 1; length <= body.size(); ++length) {
+        Buffer cut(body.begin(), body.begin() + static_cast<ptrdiff_t>(length));
+        if (random.one_in(2)) cut[random.below(length)] ^= std::byte(1 << random.below(8));
+        call(*targets_[0], opcode, cut).code();
+      }
+  for (rpc::Opcode high : {0x0100, 0x0110, 0x0200})
+    for (rpc::Opcode low = 0; low < 16; ++low)
+      for (int round = 0; round < 50; ++round) {
+        Buffer noise(1 + random.below(200));
+        for (std::byte& byte : noise) byte = std::byte(random.below(random.one_in(2) ? 4 : 256));
+        call(*system_, static_cast<rpc::Opcode>(high + low), noise).code();
+      }
+  EXPECT_TRUE(update("still", value_of(64, 1)).ok());
+}
+
+}  // namespace
+}  // namespace varve::engine
