@@ -7,7 +7,7 @@ template <class Visible, class Add>
 void StoreImpl::list_keys(const Order& order, const TreeRoot& root, Anchor& anchor, uint32_t limit,
                           Visible visible, Add add) const {
   TreeCursor cursor(heap_, order, root);
-  if (anchor.key.empty()) cursor.first();
+  if (anchor.key.empty() && anchor.hash == 0) cursor.first();
   else cursor.seek({anchor.hash, ByteView(anchor.key)}, true);
   uint32_t count = 0;
   for (; cursor.valid(); cursor.next()) {
