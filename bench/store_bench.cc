@@ -1,13 +1,15 @@
-// The store alone, on one thread: batches of 16 over a memory device, and (store.file) logged to a file,
-// every acknowledgement after its flush.
+// The store alone, on one thread: batches over a memory device, and (store.file) logged to a file,
+// every acknowledgement after its flush; what the index takes in memory.
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
-#include <functional>
 #include <memory>
 
 #include "base/checksum.h"
 #include "bench/report.h"
 #include "block/volume.h"
-#include "runtime/executor.h"
+#include "runtime/wait.h"
 #include "store/store.h"
 
 namespace varve::bench {
@@ -17,33 +19,38 @@ using namespace varve::store;
 
 constexpr size_t kBatch = 16;
 
+template <class T>
+T must(Result<T> result) {
+  if (!result.ok()) {
+    std::fprintf(stderr, "bench: %s\n", result.error().describe().c_str());
+    std::exit(1);
+  }
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+double rate_of(uint64_t operations, uint64_t start_ns) {
+  return static_cast<double>(operations) * 1e9 / static_cast<double>(now_ns() - start_ns);
+}
+
 struct Target {
-  Target(Clock& clock, std::unique_ptr<device::Device> opened, uint64_t heap_bytes)
-      : executor(clock, 1), device(std::move(opened)) {
+  Target(std::unique_ptr<device::Device> opened, Executor& executor, uint64_t heap_bytes)
+      : executor(executor), device(std::move(opened)) {
     block::FormatOptions options;
     options.heap_bytes_max = heap_bytes;
     must(executor.block_on(block::Volume::format(*device, options, true)));
     volume = must(executor.block_on(block::Volume::open(executor, *device, {})));
     store = must(Store::open(*volume));
-    const uint64_t bytes = store->unreserved_bytes();
-    must(store->create_pool(pool, bytes));
+    must(store->create_pool(pool, store->unreserved_bytes()));
     must(store->create_container(pool, pool));
     container = store->find(pool, pool);
   }
   ~Target() {
     store.reset();
-    if (!executor.block_on(volume->close()).ok()) std::fprintf(stderr, "bench: close failed\n");
+    must(executor.block_on(volume->close()));
   }
-  template <class T>
-  static T must(Result<T> result) {
-    if (!result.ok()) {
-      std::fprintf(stderr, "bench: %s\n", result.error().describe().c_str());
-      std::exit(1);
-    }
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-  }
+  uint64_t used() const { return must(store->space(pool)).used; }
 
-  Executor executor;
+  Executor& executor;
   std::unique_ptr<device::Device> device;
   std::unique_ptr<block::Volume> volume;
   std::unique_ptr<Store> store;
@@ -52,114 +59,320 @@ struct Target {
   uint64_t epoch = 1;
 };
 
-// A batch of single values under integer-named hashed dkeys of one object.
+// Some requests for single values under dkeys of one object.
 struct Batch {
-  explicit Batch(size_t bytes) : value(bytes, std::byte{7}), checksum(crc32c(ByteView(value))) {
-    for (size_t i = 0; i < kBatch; ++i) {
-      akeys[i].akey = as_bytes("a");
+  Batch(size_t bytes, size_t count)
+      : value(bytes, std::byte{7}), checksum(crc32c(ByteView(value))), keys(count), akeys(count),
+        updates(count), found(count), fetches(count), results(count, Lsn{}), fetched(count) {
+    for (size_t i = 0; i < count; ++i) {
+      akeys[i].akey = found[i].akey = as_bytes("a");
       akeys[i].single.length = bytes;
       akeys[i].single.checksums = {&checksum, 1};
-      updates[i] = {ObjectId{1, 0}, Epoch{}, bytes_of(keys[i]), 0, {&akeys[i], 1}};
-      found[i].akey = as_bytes("a");
-      fetches[i].oid = ObjectId{1, 0};
+      updates[i] = {kOid, Epoch{}, bytes_of(keys[i]), 0, {&akeys[i], 1}};
+      fetches[i].oid = kOid;
       fetches[i].dkey = bytes_of(keys[i]);
       fetches[i].akeys = {&found[i], 1};
-      results.emplace_back(Lsn{});
     }
   }
-  void update(Target& target) {
-    for (size_t i = 0; i < kBatch; ++i) {
+  bool in_extents() const { return value.size() >= kInlineBytesBelow; }
+  // Epochs and places; extents are reserved, not written.
+  void prepare(Target& target) {
+    for (size_t i = 0; i < keys.size(); ++i) {
       updates[i].epoch = Epoch{++target.epoch};
-      if (value.size() < kInlineBytesBelow) {
-        akeys[i].single.bytes = value;
-        continue;
-      }
-      const block::Extent extent = Target::must(target.volume->reserve(value.size()));
-      akeys[i].single.extent = extent;
-      if (std::byte* direct = target.volume->direct(extent.offset))
-        std::memcpy(direct, value.data(), value.size());
+      if (in_extents()) akeys[i].single.extent = must(target.volume->reserve(value.size()));
+      else akeys[i].single.bytes = value;
     }
+  }
+  Lsn update(Target& target) {
     target.store->update_batch(*target.container, updates, results);
-    for (Result<Lsn>& result : results) Target::must(result);
+    for (Result<Lsn>& result : results) must(result);
+    return *results.back();
+  }
+  void update_in_memory(Target& target) {
+    prepare(target);
+    if (in_extents())
+      for (const AkeyUpdate& akey : akeys)
+        std::memcpy(target.volume->direct(akey.single.extent.offset), value.data(), value.size());
+    update(target);
   }
   void fetch(Target& target) {
-    Result<void> fetched[kBatch];
     target.store->fetch_batch(*target.container, fetches, fetched);
-    for (size_t i = 0; i < kBatch; ++i) {
-      Target::must(fetched[i]);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      must(fetched[i]);
       const FoundPiece& piece = found[i].pieces.at(0);
-      const ByteView run = piece.kind == FoundPiece::Kind::kInline
-                               ? piece.run
-                               : ByteView(target.volume->direct(piece.run_offset), piece.run_length);
-      Target::must(verify_run(run, piece.run_checksums));
+      const ByteView run =
+          piece.kind == FoundPiece::Kind::kInline
+              ? piece.run
+              : ByteView(target.volume->direct(piece.run_offset), piece.run_length);
+      must(verify_run(run, piece.run_checksums));
     }
   }
 
+  static constexpr ObjectId kOid{1, 0};
   Buffer value;
   uint32_t checksum;
-  std::array<uint64_t, kBatch> keys{};
-  std::array<AkeyUpdate, kBatch> akeys;
-  std::array<Update, kBatch> updates;
-  std::array<AkeyFetch, kBatch> found;
-  std::array<Fetch, kBatch> fetches;
+  std::vector<uint64_t> keys;
+  std::vector<AkeyUpdate> akeys;
+  std::vector<Update> updates;
+  std::vector<AkeyFetch> found;
+  std::vector<Fetch> fetches;
   std::vector<Result<Lsn>> results;
+  std::vector<Result<void>> fetched;
 };
 
-struct Rates {
-  std::vector<double> first, overwrite, fetch, index_bytes;
+// --- memory
+
+struct MemoryRun {
+  double rate[4];
+  Latencies latencies[4];
 };
+enum Work { kFirst, kFetch, kOverwrite, kFetchOne };
+constexpr const char* kWorkNames[] = {"update", "fetch", "overwrite", "fetch_one"};
 
-double rate_of(uint64_t operations, uint64_t start_ns) {
-  return static_cast<double>(operations) * 1e9 / static_cast<double>(now_ns() - start_ns);
-}
-
-void run_memory(size_t bytes, uint64_t records, Rates& rates) {
-  const uint64_t extents = bytes < kInlineBytesBelow ? 0 : records * 2 * round_up(bytes, 4096);
-  const uint64_t heap = 256 * kMiB + records * (bytes < kInlineBytesBelow ? 2 * bytes + 400 : 400);
-  Target target(machine_clock(), Target::must(device::open_memory(heap + extents + 256 * kMiB)), heap);
-  Batch batch(bytes);
-  const uint64_t batches = records / kBatch;
-  uint64_t start = now_ns();
-  for (uint64_t i = 0; i < batches; ++i) {
-    for (size_t j = 0; j < kBatch; ++j) batch.keys[j] = mix64(i * kBatch + j);
-    batch.update(target);
-  }
-  rates.first.push_back(rate_of(batches * kBatch, start));
-  const PoolSpace space = Target::must(target.store->space(target.pool));
-  const uint64_t data = bytes < kInlineBytesBelow ? bytes : round_up(bytes, 4096);
-  rates.index_bytes.push_back(static_cast<double>(space.used) / static_cast<double>(batches * kBatch) -
-                              static_cast<double>(data));
+void run_memory(size_t bytes, uint64_t records, MemoryRun& run) {
+  const bool inlined = bytes < kInlineBytesBelow;
+  const uint64_t extents = inlined ? 0 : records * 2 * round_up(bytes, 4096);
+  const uint64_t heap = 256 * kMiB + records * (inlined ? 2 * bytes + 400 : 400);
+  Executor executor(machine_clock(), 1);
+  Target target(must(device::open_memory(heap + extents + 256 * kMiB)), executor, heap);
   uint64_t random = 0;
-  const auto pick = [&] {
-    for (uint64_t& key : batch.keys) key = mix64(mix64(++random) % (batches * kBatch));
-  };
-  start = now_ns();
-  for (uint64_t i = 0; i < batches; ++i) {
-    pick();
-    batch.fetch(target);
+  for (const Work work : {kFirst, kFetch, kFetchOne, kOverwrite}) {
+    Batch batch(bytes, work == kFetchOne ? 1 : kBatch);
+    const uint64_t batches = records / kBatch;
+    const uint64_t start = now_ns();
+    uint64_t last = start;
+    for (uint64_t i = 0; i < batches; ++i) {
+      for (size_t j = 0; j < batch.keys.size(); ++j)
+        batch.keys[j] = mix64(work == kFirst ? i * kBatch + j : mix64(++random) % (batches * kBatch));
+      if (work == kFirst || work == kOverwrite) batch.update_in_memory(target);
+      else batch.fetch(target);
+      if (i % 16 == 15) {  // one sample in sixteen: the clock costs too
+        const uint64_t now = now_ns();
+        run.latencies[work].add((now - last) / 16);
+        last = now;
+      }
+    }
+    run.rate[work] = rate_of(batches * batch.keys.size(), start);
   }
-  rates.fetch.push_back(rate_of(batches * kBatch, start));
-  start = now_ns();
-  for (uint64_t i = 0; i < batches; ++i) {
-    pick();
-    batch.update(target);
-  }
-  rates.overwrite.push_back(rate_of(batches * kBatch, start));
 }
 
 void bench_memory(Report& report, size_t bytes, const std::string& size, uint64_t records) {
+  if (!report.wanted("store.memory.update." + size) && !report.wanted("store.memory.fetch." + size)) return;
   const double copies = measure_memcpy_rate(bytes, 256 * kMiB);
   const double probes = measure_probe_rate(records, kBatch);
   report.add("limit.memory.memcpy." + size + ".rate", "1/s", {copies});
   report.add("limit.memory.probe." + size + ".rate", "1/s", {probes});
-  Rates rates;
-  for (int run = 0; run < report.options().runs; ++run) run_memory(bytes, records, rates);
-  const std::string prefix = "store.memory.";
-  report.add(prefix + "update." + size + ".rate", "1/s", rates.first, "limit.memory.memcpy." + size + ".rate", copies);
-  report.add(prefix + "overwrite." + size + ".rate", "1/s", rates.overwrite,
-             "limit.memory.memcpy." + size + ".rate", copies);
-  report.add(prefix + "fetch." + size + ".rate", "1/s", rates.fetch, "limit.memory.probe." + size + ".rate", probes);
-  report.add(prefix + "index." + size + ".bytes_per_record", "B", rates.index_bytes);
+  std::vector<double> rates[4], p50[4], p99[4];
+  for (int i = 0; i < report.options().runs; ++i) {
+    auto run = std::make_unique<MemoryRun>();
+    run_memory(bytes, records, *run);
+    for (int work = 0; work < 4; ++work) {
+      rates[work].push_back(run->rate[work]);
+      p50[work].push_back(run->latencies[work].percentile_ns(0.5) / 1000);
+      p99[work].push_back(run->latencies[work].percentile_ns(0.99) / 1000);
+    }
+  }
+  for (int work = 0; work < 4; ++work) {
+    const std::string name = std::string("store.memory.") + kWorkNames[work] + "." + size;
+    // Bytes are the limit where there are many, lookups where there are few.
+    const bool by_copy = bytes >= 4096 && work != kFetchOne;
+    report.add(name + ".rate", "1/s", rates[work],
+               std::string("limit.memory.") + (by_copy ? "memcpy." : "probe.") + size + ".rate",
+               by_copy ? copies : probes);
+    if (work == kFetchOne) continue;
+    report.add(name + ".batch16.latency_p50_us", "us", p50[work]);
+    report.add(name + ".batch16.latency_p99_us", "us", p99[work]);
+  }
+}
+
+void bench_list(Report& report, uint64_t keys) {
+  if (!report.wanted("store.memory.list.rate")) return;
+  std::vector<double> rates;
+  Executor executor(machine_clock(), 1);
+  Target target(must(device::open_memory(1 * kGiB)), executor, 700 * kMiB);
+  Batch batch(8, kBatch);
+  for (uint64_t i = 0; i < keys; i += kBatch) {
+    for (size_t j = 0; j < kBatch; ++j) batch.keys[j] = mix64(i + j);
+    batch.update_in_memory(target);
+  }
+  for (int run = 0; run < report.options().runs; ++run) {
+    const uint64_t start = now_ns();
+    uint64_t listed = 0;
+    for (Anchor anchor; !anchor.end;)
+      listed += must(target.store->list_dkeys(*target.container, Batch::kOid, kEpochMax, anchor, 1024)).size();
+    rates.push_back(rate_of(listed, start));
+  }
+  report.add("store.memory.list.rate", "1/s", rates);
+}
+
+// --- what the index takes
+
+void put_array(Target& target, uint64_t dkey, uint64_t index, uint64_t bytes,
+               std::span<const uint32_t> checksums) {
+  ArrayPiece piece{index, bytes, {}};
+  piece.data.length = bytes;
+  piece.data.extent = must(target.volume->reserve(bytes));
+  piece.data.checksums = checksums;
+  AkeyUpdate akey;
+  akey.akey = as_bytes("array");
+  akey.kind = ValueKind::kArray;
+  akey.pieces = {&piece, 1};
+  const Update update{{2, 0}, Epoch{++target.epoch}, bytes_of(dkey), 0, {&akey, 1}};
+  must(target.store->update(*target.container, update));
+}
+
+void bench_index(Report& report) {
+  if (!report.wanted("store.memory.index")) return;
+  const uint64_t count = report.options().quick ? 10'000 : 200'000;
+  Executor executor(machine_clock(), 1);
+  Target target(must(device::open_memory(6 * kGiB)), executor, 512 * kMiB);
+  const auto row = [&](const char* name, uint64_t before, uint64_t data, uint64_t records) {
+    const double bytes = static_cast<double>(target.used() - before - data) / static_cast<double>(records);
+    report.add(std::string("store.memory.index.") + name + ".bytes", "B", {bytes});
+  };
+  uint64_t before = target.used();
+  Batch batch(8, kBatch);
+  for (uint64_t i = 0; i < count; i += kBatch) {
+    for (size_t j = 0; j < kBatch; ++j) batch.keys[j] = mix64(i + j);
+    batch.update_in_memory(target);
+  }
+  row("value_8B", before, 0, count);  // the value included
+  before = target.used();
+  std::string name = "akey0000";
+  for (uint64_t i = 0; i < count / 10; ++i) {
+    for (size_t digit = 4, left = i; digit < 8; ++digit, left /= 26)
+      name[digit] = static_cast<char>('a' + left % 26);
+    for (AkeyUpdate& akey : batch.akeys) akey.akey = as_bytes(name);
+    batch.updates[0].dkey = as_bytes("one dkey");
+    batch.updates[0].epoch = Epoch{++target.epoch};
+    must(target.store->update(*target.container, batch.updates[0]));
+  }
+  row("further_akey_8B", before, 0, count / 10);
+  before = target.used();
+  const uint32_t checksums[32] = {};
+  for (uint64_t i = 0; i < count / 2; ++i) put_array(target, 1, i * 4096, 4096, {checksums, 1});
+  row("array_4KiB", before, count / 2 * 4096, count / 2);
+  before = target.used();
+  for (uint64_t i = 0; i < 1000; ++i) put_array(target, 2, i * kMiB, kMiB, {checksums, 32});
+  row("extent_1MiB", before, 1000 * kMiB, 1000);
+}
+
+// --- file
+
+struct Load {
+  uint64_t left = 0, next_key = 0;
+  unsigned running = 0;
+  Latencies latencies;
+};
+
+Task<Result<void>> write_extent(block::Volume& volume, block::Extent extent, ByteView data) {
+  co_return co_await volume.write(extent, Gather(&data, 1));
+}
+
+Task<void> client(Target& target, Load& load, size_t bytes, size_t group) {
+  Batch batch(bytes, group);
+  device::AlignedBuffer data(std::max<uint64_t>(bytes, 1));
+  std::memcpy(data.data(), batch.value.data(), bytes);
+  while (load.left > 0) {
+    load.left -= std::min<uint64_t>(load.left, group);
+    const uint64_t start = now_ns();
+    for (uint64_t& key : batch.keys) key = mix64(load.next_key++);
+    batch.prepare(target);
+    if (batch.in_extents()) {
+      std::vector<Task<Result<void>>> writes;
+      for (const AkeyUpdate& akey : batch.akeys)
+        writes.push_back(write_extent(*target.volume, akey.single.extent, data.view(bytes)));
+      std::vector<Result<void>> written = co_await when_all(std::move(writes));
+      for (Result<void>& each : written) must(each);
+    }
+    const uint64_t needed = transaction_bytes(batch.updates);
+    if (!target.volume->ready_for(needed)) must(co_await target.volume->wait_ready(needed));
+    must(co_await target.volume->durable(batch.update(target)));
+    load.latencies.add(now_ns() - start);
+  }
+  --load.running;
+}
+
+Task<void> raw_writer(device::Device& device, Load& load, uint64_t offset, uint64_t bytes) {
+  device::AlignedBuffer data(bytes);
+  std::memset(data.data(), 1, bytes);
+  const ByteView piece = data.view(bytes);
+  while (load.left > 0) {
+    const uint64_t place = --load.left % 256;
+    must(co_await device.write_durable(offset + place * bytes, Gather(&piece, 1)));
+  }
+  --load.running;
+}
+
+std::unique_ptr<device::Device> open_scratch(Report& report, Executor& executor) {
+  const std::string path = (report.options().folder.empty() ? "." : report.options().folder) +
+                           "/store_bench." + std::to_string(getpid());
+  device::FileOptions options;
+  options.create_bytes = report.options().quick ? 2 * kGiB : 8 * kGiB;
+  auto device = must(device::open_file(executor, path, options));
+  unlink(path.c_str());
+  return device;
+}
+
+// Durable writes of `bytes` per second, `depth` at a time, over places written before.
+double measure_device(device::Device& device, Executor& executor, uint64_t bytes, unsigned depth) {
+  double rate = 0;
+  for (int pass = 0; pass < 2; ++pass) {
+    Load load;
+    load.left = pass == 0 ? 256 : 2000;
+    load.running = depth;
+    const uint64_t count = load.left, start = now_ns();
+    for (unsigned i = 0; i < depth; ++i)
+      executor.spawn(raw_writer(device, load, 128 * kMiB, bytes));
+    executor.run_until([&] { return load.running == 0; });
+    rate = rate_of(count, start);
+  }
+  return rate;
+}
+
+struct FileCase {
+  const char* name;
+  size_t bytes;
+  size_t group;    // updates in one transaction
+  unsigned depth;  // transactions in flight
+  uint64_t count;
+};
+
+void bench_file(Report& report, const FileCase& each) {
+  const std::string name = std::string("store.file.update.") + each.name;
+  if (!report.wanted(name)) return;
+  std::vector<double> rates, logged, limits, p50, p99, p999;
+  for (int run = 0; run < report.options().runs; ++run) {
+    Executor executor(machine_clock(), 1);
+    Target target(open_scratch(report, executor), executor, 1 * kGiB);
+    Load load;
+    load.left = each.count / (report.options().quick ? 20 : 1);
+    load.running = each.depth;
+    const double count = static_cast<double>(load.left);
+    const block::LogStatistics before = target.volume->statistics();
+    const uint64_t start = now_ns();
+    for (unsigned i = 0; i < each.depth; ++i)
+      executor.spawn(client(target, load, each.bytes, each.group));
+    executor.run_until([&] { return load.running == 0; });
+    rates.push_back(rate_of(static_cast<uint64_t>(count), start));
+    const block::LogStatistics after = target.volume->statistics();
+    const double bytes = static_cast<double>(after.bytes - before.bytes);
+    const double writes = static_cast<double>(std::max<uint64_t>(1, after.device_writes - before.device_writes));
+    logged.push_back(bytes / count);
+    p50.push_back(load.latencies.percentile_ns(0.5) / 1000);
+    p99.push_back(load.latencies.percentile_ns(0.99) / 1000);
+    p999.push_back(load.latencies.percentile_ns(0.999) / 1000);
+    // The device alone, with writes as large and as many at a time as the log's.
+    const uint64_t group_bytes = std::min<uint64_t>(kMiB, round_up(static_cast<uint64_t>(bytes / writes) + 1, 4096));
+    limits.push_back(measure_device(*target.device, executor, group_bytes, std::min(each.depth, 8u)) * count / writes);
+  }
+  const std::string limit = std::string("limit.file.write.") + each.name + ".rate";
+  report.add(limit, "1/s", limits);
+  report.add(name + ".rate", "1/s", rates, limit, median(limits));
+  report.add(name + ".logged_bytes", "B", logged);
+  report.add(name + ".latency_p50_us", "us", p50);
+  report.add(name + ".latency_p99_us", "us", p99);
+  report.add(name + ".latency_p999_us", "us", p999);
 }
 
 int run(int argc, char** argv) {
@@ -167,6 +380,11 @@ int run(int argc, char** argv) {
   const bool quick = report.options().quick;
   bench_memory(report, 64, "64B", quick ? 100'000 : 2'000'000);
   bench_memory(report, 4096, "4KiB", quick ? 20'000 : 200'000);
+  bench_list(report, quick ? 100'000 : 1'000'000);
+  bench_index(report);
+  bench_file(report, {"64B", 64, 32, 16, 2'000'000});
+  bench_file(report, {"64B.qd1", 64, 1, 1, 10'000});
+  bench_file(report, {"4KiB", 4096, 16, 8, 200'000});
   return report.finish();
 }
 
