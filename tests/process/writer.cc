@@ -243,7 +243,7 @@ int check_everything(Storage& storage, const Expected& expected) {
     if (good != 1 && item.is_open) good = storage.matches(item.open, why_open);
     bytes += newest.length;
     if (good == 1 || (good == Storage::kBothNames && item.is_open)) continue;
-    if (++bad > 10) break;
+    if (++bad > 60) break;
     if (good < 0) why = "reading fails with " + std::to_string(good);
     std::printf("WRONG: %s %u: %s%s\n", kind_name(newest.kind), newest.item, why.c_str(),
                 item.is_open ? ("; and with the one in flight: " + why_open).c_str() : "");

@@ -112,7 +112,7 @@ demo_run() {
 cmd_demo() {
   local start=$SECONDS
   say "demo: building"
-  build_quiet release varve varved process_writer | tail -1
+  build_quiet release varve varved process_writer 2>&1 | tail -1
   (demo_files=0 demo_bytes=0; demo_run
    say "demo: done in $((SECONDS - start)) s, build included"
    say "demo: $demo_files files, $demo_bytes bytes, killed in mid-write, recovered in $demo_recovery s, all verified")
