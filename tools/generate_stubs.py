@@ -110,8 +110,6 @@ def main():
     total = done = 0
     for library, (headers, folders, target) in LIBRARIES.items():
         names, seen, stubs, rows = written(folders, target), set(), [], []
-        if library in ("libduns", "libds3"):
-            names = set()
         for header in headers:
             if not (ROOT / "include" / header).exists():
                 continue

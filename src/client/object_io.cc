@@ -141,8 +141,7 @@ Task<Result<Epoch>> SessionImpl::update(const Object& object, ByteView dkey, uin
 
 Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey, uint64_t conditions,
                                              std::span<IoDescriptor> descriptors, Gather bulk) {
-  Attempt attempt{deadline()};
-  attempt.changes_something = true;
+  Attempt attempt = new_attempt(true);
   const uint64_t hash = placement::dkey_hash(dkey);
   const uint64_t bulk_bytes = size_of(bulk);
   Lease body(*this);
@@ -262,7 +261,7 @@ Task<Result<void>> SessionImpl::fetch_halves(const Object& object, ByteView dkey
 
 Task<Result<void>> SessionImpl::fetch_once(const Object& object, ByteView dkey, uint64_t conditions,
                                            std::span<IoDescriptor> descriptors) {
-  Attempt attempt{deadline()};
+  Attempt attempt = new_attempt(false);
   const uint64_t hash = placement::dkey_hash(dkey);
   FetchLanding landing(descriptors);
   Lease body(*this);
@@ -319,8 +318,7 @@ Task<Result<void>> SessionImpl::punch(const Object& object, std::span<const Byte
 }
 
 Task<Result<void>> SessionImpl::punch_group(const Object& object, uint32_t group, object::PunchRequest request) {
-  Attempt attempt{deadline()};
-  attempt.changes_something = true;
+  Attempt attempt = new_attempt(true);
   for (;;) {
     VARVE_CO_TRY(const Routed routed, route_group(object, group));
     request.target.map_version = routed.map->version;

@@ -103,7 +103,7 @@ Task<Result<std::vector<ObjectId>>> SessionImpl::list_objects(Container containe
     all.layout.targets.assign(1, anchor.shard);
     object::ListObjectsRequest request{target_of(all, map->version, epoch), anchor.position, 0};
     request.limit = limit - static_cast<uint32_t>(objects.size());
-    Attempt attempt{deadline()};
+    Attempt attempt = new_attempt(false);
     Buffer body = encode(request);
     const ShardCall call{&all, container->pool.get(), map, anchor.shard, object::kObjectListObjects,
                          "listing of objects", {}, {}, 0};

@@ -82,7 +82,8 @@ Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& erro
     attempt.pause = attempt.pause.count() == 0 ? kPauseFirst : std::min(attempt.pause * 2, kPauseMax);
     co_await executor_.sleep_until(std::min(attempt.deadline, executor_.now() + attempt.pause));
   }
-  if (executor_.now() < attempt.deadline) co_return Result<void>();
+  attempt.now = executor_.now();
+  if (attempt.now < attempt.deadline) co_return Result<void>();
   const auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(options_.deadline).count();
   std::string text = std::string(verb) + " did not succeed within " + std::to_string(seconds) +
                      " ms (last: " + attempt.last_error + "); is the server running?";
@@ -92,11 +93,11 @@ Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& erro
 
 Instant SessionImpl::attempt_deadline(const Attempt& attempt, uint64_t bulk_bytes) const {
   const Duration time = kAttempt + std::chrono::milliseconds(bulk_bytes / kBulkBytesPerMs);
-  return std::min(attempt.deadline, executor_.now() + time);
+  return std::min(attempt.deadline, attempt.now + time);
 }
 
 Task<Result<rpc::Reply>> SessionImpl::call_service(rpc::Opcode opcode, Buffer body, const char* verb) {
-  Attempt attempt{deadline()};
+  Attempt attempt = new_attempt(false);
   for (;;) {
     const Instant until = attempt_deadline(attempt, 0);
     Result<std::shared_ptr<rpc::Peer>> peer = co_await connections_.to(options_.addresses, until, false);

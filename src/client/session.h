@@ -13,6 +13,7 @@ namespace varve::client {
 // One request on its way through its attempts.
 struct Attempt {
   Instant deadline;
+  Instant now;              // when this try began
   Duration pause{0};        // before the next try
   bool maybe_executed = false;  // an attempt was sent and its answer never came
   bool changes_something = false;
@@ -91,7 +92,12 @@ class SessionImpl final : public Session {
     uint64_t bulk_bytes = 0;  // of either, to give the attempt its time
   };
 
-  Instant deadline() const { return executor_.now() + options_.deadline; }
+  Attempt new_attempt(bool changes_something) const {
+    const Instant now = executor_.now();
+    Attempt attempt{now + options_.deadline, now};
+    attempt.changes_something = changes_something;
+    return attempt;
+  }
   pool::OperationId next_operation() { return {client_, ++sequence_}; }
   object::Target target_of(const Object& object, uint32_t map_version, Epoch epoch) const;
 
@@ -204,7 +210,7 @@ Task<Result<void>> SessionImpl::tell(rpc::Opcode opcode, const char* verb, Reque
 template <class Reply, class Request>
 Task<Result<Reply>> SessionImpl::ask_group(const Object& object, uint32_t group, rpc::Opcode opcode,
                                            const char* verb, Request request) {
-  Attempt attempt{deadline()};
+  Attempt attempt = new_attempt(false);
   for (;;) {
     VARVE_CO_TRY(Routed routed, route_group(object, group));
     request.target.map_version = routed.map->version;

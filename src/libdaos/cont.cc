@@ -1,6 +1,7 @@
 // daos_cont.h.
 #include "daos_cont.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "libdaos/convert.h"
@@ -107,9 +108,13 @@ int daos_cont_query(daos_handle_t coh, daos_cont_info_t* info, daos_prop_t* cont
     fill(*queried, info);
     if (!cont_prop) co_return 0;
     std::vector<pool::Property> properties = std::move(queried->properties);
-    bool labelled = false;
-    for (const pool::Property& property : properties) labelled |= property.type == DAOS_PROP_CO_LABEL;
-    if (!labelled)
+    const auto has = [&](uint32_t type) {
+      return std::any_of(properties.begin(), properties.end(),
+                         [&](const pool::Property& property) { return property.type == type; });
+    };
+    if (!has(DAOS_PROP_CO_LAYOUT_TYPE))
+      properties.push_back({DAOS_PROP_CO_LAYOUT_TYPE, false, queried->type == "POSIX" ? 1U : 0U, {}});
+    if (!has(DAOS_PROP_CO_LABEL))
       properties.push_back({DAOS_PROP_CO_LABEL, true, 0,
                             queried->label.empty() ? DAOS_PROP_CO_LABEL_DEFAULT : queried->label});
     co_return write_properties(properties, cont_prop);

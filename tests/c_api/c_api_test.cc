@@ -155,7 +155,7 @@ TEST_F(CApi, BadDescriptors) {
   SingleValue long_key(std::string(5000, 'k'), "a", "v");
   EXPECT_EQ(long_key.update(object), -DER_KEY2BIG);
   daos_obj_id_t oid{1, 0};
-  EXPECT_EQ(daos_obj_generate_oid(container_, &oid, static_cast<daos_otype_t>(99), OC_S1, 0, 0), -DER_INVAL);
+  EXPECT_EQ(daos_obj_generate_oid(container_, &oid, static_cast<daos_otype_t>(15), OC_S1, 0, 0), -DER_INVAL);
   EXPECT_LT(daos_obj_generate_oid(container_, &oid, DAOS_OT_MULTI_HASHED, OC_RP_3G1, 0, 0), 0);
   EXPECT_EQ(daos_obj_close(object, nullptr), 0);
 }

@@ -7,32 +7,5 @@ using varve::libdaos::not_implemented;
 
 extern "C" {
 
-int duns_create_path(daos_handle_t, const char *, struct duns_attr_t *) {
-  return not_implemented("duns_create_path");
-}
-
-int duns_resolve_path(const char *, struct duns_attr_t *) {
-  return not_implemented("duns_resolve_path");
-}
-
-int duns_destroy_path(daos_handle_t, const char *) {
-  return not_implemented("duns_destroy_path");
-}
-
-int duns_parse_attr(char *, daos_size_t, struct duns_attr_t *) {
-  return not_implemented("duns_parse_attr");
-}
-
-int duns_set_sys_name(struct duns_attr_t *, const char *) {
-  return not_implemented("duns_set_sys_name");
-}
-
-void duns_destroy_attr(struct duns_attr_t *) {
-  not_implemented("duns_destroy_attr");
-}
-
-int duns_link_cont(daos_handle_t, const char *, const char *) {
-  return not_implemented("duns_link_cont");
-}
 
 }  // extern "C"
