@@ -89,8 +89,8 @@ void Core::recycle(RequestImpl* request) {
   if (!waiting.empty()) start_waiting();
 }
 
-void Core::start(RequestImpl* request) {
-  if (in_work < options.requests_in_work_max && waiting.empty()) return run(request);
+void Core::start(RequestImpl* request, Instant now) {
+  if (in_work < options.requests_in_work_max && waiting.empty()) return run(request, now);
   waiting.push_back(request);
 }
 
@@ -101,12 +101,12 @@ void Core::start_waiting() {
   while (!waiting.empty() && in_work < options.requests_in_work_max) {
     RequestImpl* request = waiting.front();
     waiting.pop_front();
-    run(request);
+    run(request, executor.now());
   }
   starting = false;
 }
 
-void Core::run(RequestImpl* request) {
+void Core::run(RequestImpl* request, Instant now) {
   ++in_work;
   const Handler* handler = handler_of(request->opcode());
   if (request->peer().closed()) return recycle(request);
@@ -123,7 +123,7 @@ void Core::run(RequestImpl* request) {
     request->fail(Error(Code::kNotImplemented, text));
     return recycle(request);
   }
-  if (executor.now() >= request->deadline()) {
+  if (now >= request->deadline()) {
     ++counters.requests_expired;
     request->fail(Error(Code::kTimedOut, "the deadline passed before the request's turn came"));
     return recycle(request);

@@ -62,8 +62,8 @@ struct Core : std::enable_shared_from_this<Core> {
   void release(HeldMessage* message);
   RequestImpl* take_request();
   void recycle(RequestImpl* request);
-  // Starts a request's handler, or lets it wait.
-  void start(RequestImpl* request);
+  // Starts a request's handler, or lets it wait. `now`: when it arrived.
+  void start(RequestImpl* request, Instant now);
   void start_waiting();
   void close();
   ~Core();
@@ -80,7 +80,7 @@ struct Core : std::enable_shared_from_this<Core> {
     void await_resume() const {}
   };
   void wake_flusher();
-  void run(RequestImpl* request);
+  void run(RequestImpl* request, Instant now);
 
   std::coroutine_handle<> flusher_;
   std::vector<std::shared_ptr<PeerImpl>> dirty_, flushing_;

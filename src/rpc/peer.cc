@@ -11,6 +11,8 @@ namespace {
 
 constexpr unsigned kSlotBits = 17;
 constexpr uint32_t kCreditsBeforeWelcome = 16;
+// A reply that usually comes sooner than this is polled for: to sleep and be woken costs as much.
+constexpr Duration kPolledWaitMax = 250us;
 static_assert(kCreditsMax < (1u << kSlotBits));
 
 std::string name_of(Opcode opcode) {
@@ -119,7 +121,10 @@ Task<Result<Reply>> PeerImpl::call(const Call& call) {
   header.opcode = call.opcode;
   header.id = pending.id;
   header.into_bytes = into_bytes;
-  header.budget_us = budget_from(call.deadline - now());
+  const Instant begin = now();
+  Duration& usual = usual_time_[std::max(bulk_bytes, into_bytes) > core_->options.inline_bytes_max];
+  if (usual <= kPolledWaitMax) core_->executor.expect_within(begin + 2 * usual);
+  header.budget_us = budget_from(call.deadline - begin);
   if (sends_inline(body.size(), bulk_bytes)) {
     if (bulk_bytes > 0) header.flags = kBulkInline;
     send(header, body, call.bulk);
@@ -148,6 +153,7 @@ Task<Result<Reply>> PeerImpl::call(const Call& call) {
     Result<void> received = co_await pending.bulk->receive(call.into, call.deadline);
     if (!received.ok()) co_return std::move(received.error()).with(name_of(call.opcode));
   }
+  usual += (now() - begin - usual) / 8;
   Reply reply;
   reply.body = std::move(pending.body);
   reply.bulk_bytes = pending.header.bulk_bytes;
@@ -237,6 +243,7 @@ void PeerImpl::receive(ByteView message, std::unique_ptr<network::IncomingBulk> 
     const size_t kind_at = offsetof(FrameHeader, kind);
     if (!held &&
         (message.size() <= kind_at || static_cast<Kind>(message[kind_at]) == Kind::kRequest)) {
+      arrival_ = now();
       held = core_->hold(message);
       message = held->bytes;
     }
@@ -287,10 +294,10 @@ bool PeerImpl::receive_frame(const FrameHeader& header, ByteView frame, HeldMess
     malformed("more requests than it was granted");
     return false;
   }
-  const Instant deadline = now() + budget_of(header);
   RequestImpl* request = core_->take_request();
-  request->begin(shared_from_this(), header, frame, held, std::move(bulk), deadline);
-  core_->start(request);
+  request->begin(shared_from_this(), header, frame, held, std::move(bulk),
+                 arrival_ + budget_of(header));
+  core_->start(request, arrival_);
   return true;
 }
 

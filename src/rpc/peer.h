@@ -83,7 +83,9 @@ class PeerImpl final : public Peer, public std::enable_shared_from_this<PeerImpl
   std::shared_ptr<network::Connection> connection_;
   std::optional<Error> why_;  // set once closed
   bool accepted_;
-  bool receiving_ = false;  // receive() flushes at its end
+  Instant arrival_;              // of the message that is looked at
+  Duration usual_time_[2] = {};  // of a good call, smoothed: without and with bulk data beside it
+  bool receiving_ = false;       // receive() flushes at its end
   Buffer batch_;
   // Calls by slot, the low bits of their id.
   std::vector<PendingCall*> calls_;

@@ -2,8 +2,6 @@
 // time.
 #pragma once
 
-#include <time.h>
-
 #include <functional>
 
 #include "rpc/rpc.h"
@@ -37,10 +35,7 @@ class World {
 inline constexpr const char* kWorlds[] = {"memory", "tcp", "simulated"};
 std::unique_ptr<World> make_world(const std::string& network);
 
-inline uint64_t thread_cpu_ns() {
-  timespec at;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
-  return static_cast<uint64_t>(at.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(at.tv_nsec);
-}
+// Processor time of this thread so far.
+uint64_t thread_cpu_ns();
 
 }  // namespace varve::rpc

@@ -1,5 +1,7 @@
 #include "rpc/test_world.h"
 
+#include <time.h>
+
 #include "simulation/network.h"
 #include "simulation/virtual_time.h"
 
@@ -49,6 +51,12 @@ class SimulatedWorld final : public World {
 };
 
 }  // namespace
+
+uint64_t thread_cpu_ns() {
+  timespec at;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+  return static_cast<uint64_t>(at.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(at.tv_nsec);
+}
 
 std::unique_ptr<World> make_world(const std::string& network) {
   if (network == "simulated") return std::make_unique<SimulatedWorld>();

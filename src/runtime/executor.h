@@ -118,8 +118,11 @@ class Executor {
   T block_on(Task<T> task);
   // Runs on this thread until `done()` or the deadline; true if done. Sleeps as run() does.
   bool run_until(const std::function<bool()>& done, Instant deadline = kNever);
-  // Waits that are expected to take longer than the polling budget may raise it for their time.
-  void expect_within(Instant until) { poll_until_ = std::max(poll_until_, until); }
+  // Waits that are expected to take longer than the polling budget may raise it for their time; not
+  // where there is none (more pinned threads than cores).
+  void expect_within(Instant until) {
+    if (options_.polling_budget > 0ns) poll_until_ = std::max(poll_until_, until);
+  }
   void set_polling_budget(Duration budget) { options_.polling_budget = budget; }
 
  private:
