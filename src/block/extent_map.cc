@@ -26,6 +26,7 @@ void ExtentMap::load() {
     if (word == block_count_ / 64) bits &= (1ULL << block_count_ % 64) - 1;
     if (bits == 0) continue;
     in_use_[word] |= bits;
+    touched_ = word * 64 + 64 - static_cast<uint64_t>(std::countl_zero(bits));
     const uint32_t count = static_cast<uint32_t>(std::popcount(bits));
     region_free_[word * 64 / kRegionBlocks] -= count;
     free_blocks_ -= count;
@@ -79,13 +80,28 @@ void ExtentMap::mark(uint64_t block, uint64_t count, bool in_use) {
   free_blocks_ = in_use ? free_blocks_ - count : free_blocks_ + count;
 }
 
+// Where something was before, as long as a good part of that is free: memory that was never touched has to
+// be made by the kernel, and file space that was never written is dear to flush.
+uint64_t ExtentMap::find_touched(uint64_t count) {
+  const uint64_t free = touched_ - (block_count_ - free_blocks_);
+  if (free < std::max(count, touched_ / 8)) return kNone;
+  if (free < fragmented_below_) return kNone;
+  fragmented_below_ = 0;
+  const uint64_t from = std::min(cursor_, touched_);
+  uint64_t block = find(from, touched_, count);
+  if (block == kNone || block + count > touched_) block = find(0, from, count);
+  // In pieces too small: not asked again until there is more.
+  if (block == kNone) fragmented_below_ = free + std::max(count, free / 8);
+  return block;
+}
+
 Result<Extent> ExtentMap::reserve(uint64_t bytes, const std::string& device_name) {
   VARVE_ASSERT(bytes > 0, "an extent is not empty");
   const uint64_t count = (bytes + kBlockBytes - 1) / kBlockBytes;
-  uint64_t block = kNone;
-  if (count <= free_blocks_) {
-    block = find(cursor_, block_count_, count);
-    if (block == kNone) block = find(0, cursor_, count);
+  uint64_t block = count <= free_blocks_ ? find_touched(count) : kNone;
+  if (block == kNone && count <= free_blocks_) {
+    block = find(touched_, block_count_, count);
+    if (block == kNone) block = find(0, touched_, count);
   }
   if (block == kNone)
     return Error(Code::kNoSpace, "device " + device_name + ": no room for " + std::to_string(bytes) +
@@ -95,6 +111,7 @@ Result<Extent> ExtentMap::reserve(uint64_t bytes, const std::string& device_name
                                      " bytes are free; punch or destroy something");
   mark(block, count, true);
   cursor_ = block + count == block_count_ ? 0 : block + count;
+  touched_ = std::max(touched_, block + count);
   return Extent{data_offset_ + block * kBlockBytes, count * kBlockBytes};
 }
 
@@ -104,6 +121,7 @@ std::optional<Extent> ExtentMap::reserve_within(uint64_t bytes, uint64_t begin, 
   const uint64_t block = find(block_at(begin), last, count);
   if (block == kNone || block + count > last) return std::nullopt;
   mark(block, count, true);
+  touched_ = std::max(touched_, block + count);
   return Extent{data_offset_ + block * kBlockBytes, count * kBlockBytes};
 }
 
@@ -117,6 +135,7 @@ std::vector<Extent> ExtentMap::take_free(uint64_t begin, uint64_t end) {
     while (first + count < last && !(in_use_[(first + count) / 64] >> (first + count) % 64 & 1))
       ++count;
     mark(first, count, true);
+    touched_ = std::max(touched_, first + count);
     taken.push_back({data_offset_ + first * kBlockBytes, count * kBlockBytes});
     at = first + count;
     if (at >= last) return taken;

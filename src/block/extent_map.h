@@ -1,6 +1,6 @@
 // Which blocks of the data area are in use. The persistent bitmap lies in the heap's arena and changes by
 // transactions; the volatile one beside it also knows what is reserved and what is freed but may not be
-// handed out yet. Next fit: space freed is reused late, and neighbours in time are neighbours in place.
+// handed out yet. Next fit within what was used before, while enough of it is free; then beyond.
 #pragma once
 
 #include <deque>
@@ -64,6 +64,7 @@ class ExtentMap {
     return (device_offset - data_offset_) / device::kBlockBytes;
   }
   uint64_t find(uint64_t from, uint64_t to, uint64_t count) const;
+  uint64_t find_touched(uint64_t count);
   void mark(uint64_t block, uint64_t count, bool in_use);
   void mark_persistent(Extent extent, bool in_use);
 
@@ -77,6 +78,8 @@ class ExtentMap {
   std::vector<uint32_t> region_free_;
   uint64_t free_blocks_;
   uint64_t cursor_ = 0;
+  uint64_t touched_ = 0;  // everything in use, or ever handed out since the start, is below
+  uint64_t fragmented_below_ = 0;  // free blocks below touched_ at which to look there again
   std::vector<Extent> released_;  // by the transaction under way
   std::deque<Pending> pending_;
   std::deque<PinCount> pins_;

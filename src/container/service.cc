@@ -36,17 +36,18 @@ Task<Result<void>> Service::destroy_on_targets(Uuid pool, Uuid container, uint32
   co_return pool::all_of(results);
 }
 
-Task<Result<void>> Service::tell_snapshots(Uuid pool, Uuid container, uint32_t targets) {
+Task<Result<void>> Service::tell_snapshots(Uuid pool, Uuid container, uint32_t targets, Epoch more) {
   std::vector<Epoch> epochs;
+  if (more != kEpochNone) epochs.push_back(more);
   for (const Snapshot& snapshot : all_snapshots(shell_.store, pool, container)) epochs.push_back(snapshot.epoch);
-  const auto one = [&](uint32_t target) { return targets_.set_snapshots(target, pool, container, epochs); };
+  const auto one = [&](uint32_t target) { return targets_.set_snapshots(target, pool, container, epochs, more); };
   auto results = co_await on_each<void>(targets, one);
   co_return pool::all_of(results);
 }
 
 Task<Result<void>> Service::recover_one(PoolRecord pool, ContainerRecord container) {
   if (container.state == ContainerState::kReady)
-    co_return co_await tell_snapshots(pool.uuid, container.uuid, pool.targets);
+    co_return co_await tell_snapshots(pool.uuid, container.uuid, pool.targets, kEpochNone);
   const bool creating = container.state == ContainerState::kCreating;
   log_warning("container " + container.uuid.to_string() + ": finishing its interrupted " +
               (creating ? "creation (undone)" : "destruction"));
@@ -180,10 +181,14 @@ Task<Result<Buffer>> Service::make_snapshot(CreateSnapshot request, Caller calle
     VARVE_ASSERT(passed > epoch, "a target's clock rises");
   }
   VARVE_CO_TRY(Batch batch, create_snapshot(shell_.store, request, epoch));
+  // The targets keep it before it is written down: nothing of it may be merged away meanwhile.
+  VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, request.container, pool.targets, epoch));
   Buffer body = encode(Snapshot{epoch, request.name});
-  VARVE_CO_CHECK(co_await shell_.commit(std::move(batch), request.operation, kSnapshotCreate, body));
-  VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, request.container, pool.targets));
-  co_return std::move(body);
+  auto committed = co_await shell_.commit(std::move(batch), request.operation, kSnapshotCreate, body);
+  if (committed.ok()) co_return std::move(body);
+  auto told = co_await tell_snapshots(pool.uuid, request.container, pool.targets, kEpochNone);
+  if (!told.ok()) log_error("snapshots of " + request.container.to_string() + ": " + told.error().describe());
+  co_return std::move(committed.error());
 }
 
 Task<Result<Buffer>> Service::drop_snapshot(DestroySnapshot request, Caller caller) {
@@ -193,7 +198,7 @@ Task<Result<Buffer>> Service::drop_snapshot(DestroySnapshot request, Caller call
   };
   VARVE_CO_TRY(Buffer body, co_await shell_.change(caller, request.operation, kSnapshotDestroy, decide));
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
-  VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, request.container, pool.targets));
+  VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, request.container, pool.targets, kEpochNone));
   co_return std::move(body);
 }
 

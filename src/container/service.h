@@ -35,7 +35,8 @@ class Service {
  private:
   Task<Result<void>> create_on_targets(Uuid pool, Uuid container, uint32_t targets);
   Task<Result<void>> destroy_on_targets(Uuid pool, Uuid container, uint32_t targets);
-  Task<Result<void>> tell_snapshots(Uuid pool, Uuid container, uint32_t targets);
+  // All that are written down, and one more (kEpochNone: no more).
+  Task<Result<void>> tell_snapshots(Uuid pool, Uuid container, uint32_t targets, Epoch more);
   Task<Result<void>> recover_one(pool::PoolRecord pool, ContainerRecord container);
 
   pool::Shell& shell_;

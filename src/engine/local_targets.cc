@@ -54,14 +54,13 @@ Task<Epoch> advance(Target& target, Epoch not_before) {
   co_return target.objects().advance_epoch(not_before);
 }
 
-Task<Result<void>> put_snapshots(Target& target, Uuid pool, Uuid container, std::vector<Epoch> epochs) {
+Task<Result<void>> put_snapshots(Target& target, Uuid pool, Uuid container, std::vector<Epoch> epochs,
+                                 Epoch fresh) {
   store::Container* found = target.store().find(pool, container);
   if (!found)
     co_return Error(Code::kBadFormat, "container " + container.to_string() + " is not on target " +
                                           std::to_string(target.index()) + ", though the system knows it");
-  target.store().set_snapshots(*found, std::move(epochs));
-  target.objects().wake_reclaim();
-  co_return Result<void>();
+  co_return target.objects().set_snapshots(*found, std::move(epochs), fresh);
 }
 
 }  // namespace
@@ -115,10 +114,10 @@ Task<Epoch> LocalTargets::advance_epoch(uint32_t target, Epoch not_before) {
   co_return co_await run_on<Epoch>(where.executor(), [&where, not_before] { return advance(where, not_before); });
 }
 Task<Result<void>> LocalTargets::set_snapshots(uint32_t target, Uuid pool, Uuid container,
-                                               std::vector<Epoch> epochs) {
+                                               std::vector<Epoch> epochs, Epoch fresh) {
   Target& where = *targets_[target];
-  co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, epochs] {
-    return put_snapshots(where, pool, container, epochs);
+  co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, epochs, fresh] {
+    return put_snapshots(where, pool, container, epochs, fresh);
   });
 }
 

@@ -21,7 +21,7 @@ class LocalTargets final : public pool::Targets {
   Task<pool::TargetInfo> info(uint32_t target) override;
   Task<Epoch> advance_epoch(uint32_t target, Epoch not_before) override;
   Task<Result<void>> set_snapshots(uint32_t target, Uuid pool, Uuid container,
-                                   std::vector<Epoch> epochs) override;
+                                   std::vector<Epoch> epochs, Epoch fresh) override;
 
  private:
   std::vector<std::unique_ptr<Target>>& targets_;

@@ -59,15 +59,10 @@ Task<Result<void>> Service::wait_until_durable(block::Lsn lsn) {
   co_return co_await volume_.durable(lsn);
 }
 
-void Service::wake_reclaim() {
-  ++changes_;
-  reclaim_wanted_.notify_all();
-}
 
 void Service::fail(rpc::Request& request, const Error& error) {
   ++counters_.failures;
   if (error.code() == Code::kChecksum) ++counters_.checksum_errors;
-  if (error.code() == Code::kNoSpace) wake_reclaim();
   if (error.code() == Code::kIo && failure_.empty()) {
     failure_ = error.text();
     log_error("device " + device_name_ + " failed: " + failure_);

@@ -33,6 +33,9 @@ class Service {
   Epoch advance_epoch(Epoch not_before);
   // Something was destroyed, or a snapshot went: there is space to give back.
   void wake_reclaim();
+  // Epochs at which `container` must stay readable from now on. kAgain if `fresh`, the one that is new
+  // (kEpochNone: none is), is too old for that already.
+  Result<void> set_snapshots(store::Container& container, std::vector<Epoch> epochs, Epoch fresh);
   // Gives space back, merges versions; ends when stop() was called.
   Task<void> reclaim_in_background();
   // Refuses requests from now on (kShutdown) and ends the background.
@@ -90,7 +93,21 @@ class Service {
   Gate background_;
   bool stopping_ = false;
   std::string failure_;
-  uint64_t changes_ = 0;  // updates and punches since the start
+  // --- reclaim
+  Task<bool> reclaim_pass(bool urgent);
+  bool reclaim_is_due(Instant now);
+  // Waits for a whole pass; false where it cannot help, or the deadline comes first.
+  Task<bool> wait_for_space(Instant deadline);
+  Task<Result<block::Extent>> reserve(uint64_t bytes, Instant deadline);
+  Signal pass_done_;
+  uint64_t passes_ = 0;
+  bool urgent_ = false;
+  uint64_t changes_ = 0;         // updates, punches and destructions since the start
+  uint64_t changes_merged_ = ~0ULL;  // up to which there is nothing left to merge
+  uint64_t written_bytes_ = 0, written_bytes_merged_ = 0;  // into extents
+  uint64_t requests_seen_ = 0;
+  Instant next_pass_{0};
+  Epoch horizon_;
 };
 
 }  // namespace varve::object

@@ -33,8 +33,10 @@ class Targets {
 
   // The target's clock: a new epoch of it; and that none at or below this one is given out any more.
   virtual Task<Epoch> advance_epoch(uint32_t target, Epoch not_before) = 0;
+  // All snapshots of a container. `fresh`: one of them that is new (kEpochNone: none is); kAgain if what it
+  // shows was merged away already.
   virtual Task<Result<void>> set_snapshots(uint32_t target, Uuid pool, Uuid container,
-                                           std::vector<Epoch> epochs) = 0;
+                                           std::vector<Epoch> epochs, Epoch fresh) = 0;
 };
 
 }  // namespace varve::pool

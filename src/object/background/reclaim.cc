@@ -1,45 +1,116 @@
+// When space is given back: at once where somebody waits for it, soon after much was overwritten, and
+// otherwise when nothing else is going on. A pass looks at everything that changed, so passes keep a
+// distance that grows with what they cost.
+#include <algorithm>
+
 #include "base/log.h"
 #include "object/service.h"
 
 namespace varve::object {
 namespace {
 
-// Reads at an explicit epoch (a listing that goes on, say) may lag so far behind.
-constexpr uint64_t kRetentionNs = 5'000'000'000;
-constexpr Duration kPause = 1s;        // between looks when there is nothing to do
-constexpr Duration kSlicePause = 1ms;  // between slices: requests go first
+constexpr Duration kLook = 250ms;      // between looks at whether a pass is due
+constexpr Duration kLookIdle = 5s;     // the same when there is nothing left to merge
+constexpr uint64_t kRetentionNs = 250'000'000;
+constexpr uint64_t kGarbageBytes = 128 * kMiB;  // written since the last pass: worth one
+constexpr Duration kSlicePause = 500us;         // between slices: requests go first
 constexpr uint32_t kSliceEntries = 256;
+constexpr int kRestFactor = 8;  // a pass that took so long is followed by so much of a rest
 
 }  // namespace
 
+void Service::wake_reclaim() {
+  ++changes_;
+  urgent_ = true;
+  reclaim_wanted_.notify_all();
+}
+
+Result<void> Service::set_snapshots(store::Container& container, std::vector<Epoch> epochs, Epoch fresh) {
+  if (fresh != kEpochNone && fresh <= horizon_)
+    return Error(Code::kAgain, "what a new snapshot would show was merged meanwhile; try again");
+  std::sort(epochs.begin(), epochs.end());
+  store_.set_snapshots(container, std::move(epochs));
+  ++changes_;
+  return {};
+}
+
+Task<bool> Service::wait_for_space(Instant deadline) {
+  if (stopping_ || changes_merged_ == changes_) co_return false;
+  urgent_ = true;
+  reclaim_wanted_.notify_all();
+  // The pass under way may have been past what is needed: a whole one after it counts.
+  for (const uint64_t enough = passes_ + 2; passes_ < enough && !stopping_;) {
+    const bool in_time = co_await pass_done_.wait(deadline);
+    if (!in_time) co_return false;
+    if (changes_merged_ == changes_) co_return true;
+    urgent_ = true;
+    reclaim_wanted_.notify_all();
+  }
+  co_return !stopping_;
+}
+
+bool Service::reclaim_is_due(Instant now) {
+  if (changes_ == changes_merged_) return false;
+  if (urgent_) return true;
+  if (now < next_pass_) return false;
+  const uint64_t requests = counters_.updates + counters_.fetches + counters_.punches + counters_.lists;
+  const bool idle = requests == requests_seen_;
+  requests_seen_ = requests;
+  return idle || written_bytes_ - written_bytes_merged_ >= kGarbageBytes;
+}
+
+// False if the device has failed.
+Task<bool> Service::reclaim_pass(bool urgent) {
+  const Instant begin = executor_.now();
+  const uint64_t changes = changes_, written_bytes = written_bytes_;
+  const Epoch now = clock_.now(executor_.clock().wall_ns());
+  const Epoch horizon{urgent ? now.value : now.value - std::min(now.value, kRetentionNs)};
+  const Epoch newest = store_.newest_epoch();
+  horizon_ = std::max(horizon_, horizon);
+  for (bool more = true; more && !stopping_;) {
+    auto ready = co_await prepare_transaction(4 * store::kSmallTransactionBytes);
+    Result<bool> slice = ready.ok() ? store_.reclaim(horizon, kSliceEntries) : Result<bool>(ready.error());
+    if (!slice.ok()) {
+      log_warning("device " + device_name_ + ": space is not given back: " + slice.error().describe());
+      co_return slice.code() != Code::kIo;
+    }
+    more = *slice;
+    if (!more) break;
+    if (urgent_) co_await executor_.yield();
+    else co_await executor_.sleep_for(kSlicePause);
+  }
+  // What was freed may be handed out once that is durable.
+  auto durable = co_await wait_until_durable(volume_.last_committed());
+  if (!durable.ok()) co_return false;
+  if (newest <= horizon) changes_merged_ = changes;
+  written_bytes_merged_ = written_bytes;
+  next_pass_ = executor_.now() + kRestFactor * (executor_.now() - begin);
+  ++passes_;
+  pass_done_.notify_all();
+  co_return true;
+}
+
 Task<void> Service::reclaim_in_background() {
   Gate::Guard inside(background_);
-  uint64_t seen_changes = 0;
-  bool settled = false;  // everything up to the retention was looked at
   while (!stopping_) {
-    co_await reclaim_wanted_.wait(executor_.now() + kPause);
-    if (settled && changes_ == seen_changes) continue;
-    seen_changes = changes_;
-    const uint64_t wall_ns = executor_.clock().wall_ns();
-    const Epoch horizon{wall_ns - std::min(wall_ns, kRetentionNs)};
-    settled = changes_ == 0 || store_.newest_epoch() < horizon;
-    for (bool more = true; more && !stopping_;) {
-      auto ready = co_await prepare_transaction(4 * store::kSmallTransactionBytes);
-      Result<bool> slice = ready.ok() ? store_.reclaim(horizon, kSliceEntries) : Result<bool>(ready.error());
-      if (!slice.ok()) {
-        log_warning("device " + device_name_ + ": space is not reclaimed: " + slice.error().describe());
-        if (slice.code() == Code::kIo) co_return;
-        break;
-      }
-      more = *slice;
-      if (more) co_await executor_.sleep_for(kSlicePause);
+    const Duration pause = changes_ == changes_merged_ ? kLookIdle : kLook;
+    if (!urgent_) co_await reclaim_wanted_.wait(executor_.now() + pause);
+    if (stopping_ || !reclaim_is_due(executor_.now())) {
+      urgent_ = false;
+      continue;
     }
+    const bool urgent = urgent_;
+    urgent_ = false;
+    const bool alive = co_await reclaim_pass(urgent);
+    if (!alive) break;
   }
+  pass_done_.notify_all();
 }
 
 Task<void> Service::stop() {
   stopping_ = true;
   reclaim_wanted_.notify_all();
+  pass_done_.notify_all();
   co_await background_.close();
 }
 

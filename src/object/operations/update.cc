@@ -83,7 +83,14 @@ Task<Result<void>> Service::receive_update(UpdateWork& work, rpc::Request& reque
   uint64_t inline_total = 0;
   for (UpdateWork::Value& value : work.values) {
     if (value.in_extent) {
-      VARVE_CO_TRY(value.extent, volume_.reserve(round_up(value.length, device::kBlockBytes)));
+      const uint64_t bytes = round_up(value.length, device::kBlockBytes);
+      auto extent = volume_.reserve(bytes);
+      if (extent.ok()) {
+        value.extent = *extent;
+      } else {
+        VARVE_CO_TRY(value.extent, co_await reserve(bytes, request.deadline()));
+      }
+      written_bytes_ += bytes;
     } else {
       inline_total += value.length;
     }
@@ -120,6 +127,12 @@ Task<Result<void>> Service::receive_update(UpdateWork& work, rpc::Request& reque
   co_return Result<void>();
 }
 
+// The slow way: after whatever can be given back has been.
+Task<Result<block::Extent>> Service::reserve(uint64_t bytes, Instant deadline) {
+  co_await wait_for_space(deadline);
+  co_return volume_.reserve(bytes);
+}
+
 Task<Result<void>> Service::prepare_transaction(uint64_t bytes) {
   if (volume_.ready_for(bytes)) co_return Result<void>();
   co_return co_await volume_.wait_ready(bytes);
@@ -134,6 +147,15 @@ Task<Result<Epoch>> Service::store_update(UpdateWork& work, Instant deadline) {
   VARVE_CO_TRY(store::Container * container, find(work.target));
   VARVE_CO_TRY(update.epoch, epoch_for(work.target));
   auto stored = store_.update(*container, update);
+  if (stored.code() == Code::kNoSpace) {
+    const bool helped = co_await wait_for_space(deadline);
+    if (helped) {
+      VARVE_CO_CHECK(co_await prepare_transaction(bytes));
+      VARVE_CO_TRY(container, find(work.target));
+      VARVE_CO_TRY(update.epoch, epoch_for(work.target));
+      stored = store_.update(*container, update);
+    }
+  }
   if (!stored.ok()) co_return std::move(stored.error());
   // The extents belong to the store now.
   for (UpdateWork::Value& value : work.values) value.extent = {};
