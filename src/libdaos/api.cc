@@ -28,8 +28,6 @@ Result<void> check_writable(daos_handle_t transaction) {
 
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_tx_open_snap(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t* th, daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
@@ -89,5 +87,3 @@ d_rank_list_t* daos_rank_list_parse(const char* str, const char* sep) {
   *list = {values, static_cast<uint32_t>(ranks.size())};
   return list;
 }
-
-}  // extern "C"

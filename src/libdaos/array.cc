@@ -100,8 +100,6 @@ int no_permission(const char* what) {
 }  // namespace
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_array_create(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, daos_size_t cell_size,
                       daos_size_t chunk_size, daos_handle_t* oh, daos_event_t* ev) {
   const auto container = container_of_handle(coh);
@@ -277,5 +275,3 @@ int daos_array_update_chunk_size(daos_handle_t oh, daos_size_t chunk_size) {
   (*array)->chunk_cells = chunk_size;
   return 0;
 }
-
-}  // extern "C"

@@ -55,8 +55,6 @@ constexpr size_t kSnapshotNameRoom = DAOS_SNAPSHOT_MAX_LEN;
 }  // namespace
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_cont_create2(daos_handle_t poh, uuid_t* uuid, daos_prop_t* cont_prop, daos_event_t* ev) {
   return create(poh, nullptr, cont_prop, uuid, ev);
 }
@@ -230,5 +228,3 @@ int daos_cont_destroy_snap(daos_handle_t coh, daos_epoch_range_t epr, daos_event
     co_return 0;
   });
 }
-
-}  // extern "C"

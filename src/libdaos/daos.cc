@@ -89,8 +89,6 @@ int failure(const Error& error) {
 using namespace varve;
 using namespace varve::libdaos;
 
-extern "C" {
-
 int daos_init(void) {
   std::lock_guard lock(library_mutex);
   if (initialized.load(std::memory_order_relaxed) == 0) {
@@ -117,5 +115,3 @@ int daos_reinit(void) {
   // A child of fork is uninitialised as it is born.
   return initialized.load(std::memory_order_relaxed) > 0 ? 0 : daos_init();
 }
-
-}  // extern "C"

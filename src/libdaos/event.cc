@@ -258,8 +258,6 @@ int run(daos_event_t* event, Operation operation) {
 using namespace varve;
 using namespace varve::libdaos;
 
-extern "C" {
-
 int daos_eq_create(daos_handle_t* eqh) {
   if (!eqh) return code(Code::kInvalid);
   if (const auto ready = require_initialized(); !ready) return failure(ready.error());
@@ -354,5 +352,3 @@ int daos_event_abort(daos_event_t* ev) {
   (*queue)->abort(ev);
   return 0;
 }
-
-}  // extern "C"

@@ -28,7 +28,7 @@ struct EventState {
 };
 static_assert(sizeof(EventState) <= sizeof(daos_event_t::ev_private));
 
-inline EventState& state_of(daos_event_t* event) { return *reinterpret_cast<EventState*>(&event->ev_private); }
+inline EventState& state_of(daos_event_t* event) { return *static_cast<EventState*>(static_cast<void*>(&event->ev_private)); }
 inline bool is_event(daos_event_t* event) { return event && state_of(event).magic == EventState::kMagic; }
 
 // First in, first out, linked through the events.

@@ -68,8 +68,6 @@ Result<Record> take(const d_iov_t& glob) {
 }  // namespace
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_pool_local2global(daos_handle_t poh, d_iov_t* glob) {
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
@@ -164,5 +162,3 @@ int daos_array_global2local(daos_handle_t coh, d_iov_t glob, unsigned int mode, 
     co_return 0;
   });
 }
-
-}  // extern "C"

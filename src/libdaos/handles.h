@@ -3,6 +3,9 @@
 //
 // Handles are process-wide and thread-safe. A closed, foreign or invented one gives kNoHandle. What a
 // handle names lives as long as an operation under way holds it, whatever is closed meanwhile.
+//
+// C functions are defined outside of extern "C" blocks (their headers declare them so): within one,
+// g++-12 gives all parts of a coroutine lambda the same symbol.
 #pragma once
 
 #include <functional>

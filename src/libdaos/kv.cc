@@ -52,8 +52,6 @@ Task<int> get(client::Session& session, std::shared_ptr<OpenObject> open, Epoch 
 }  // namespace
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_kv_open(daos_handle_t coh, daos_obj_id_t oid, unsigned int mode, daos_handle_t* oh, daos_event_t* ev) {
   if (!daos_is_kv(oid)) return failure(Error(Code::kInvalid, "the object's type is not that of a key-value store"));
   return open_object(Kind::kKeyValue, coh, oid, mode, oh, ev);
@@ -110,5 +108,3 @@ int daos_kv_list(daos_handle_t oh, daos_handle_t th, uint32_t* nr, daos_key_desc
   const auto object = object_of(Kind::kKeyValue, oh);
   return object ? list_keys(*object, th, nullptr, nr, kds, sgl, anchor, ev) : failure(object.error());
 }
-
-}  // extern "C"

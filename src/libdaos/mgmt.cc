@@ -9,8 +9,6 @@
 using namespace varve;
 using namespace varve::libdaos;
 
-extern "C" {
-
 int daos_mgmt_list_pools(const char* group, daos_size_t* npools, daos_mgmt_pool_info_t* pools, daos_event_t* ev) {
   if (!npools) return code(Code::kInvalid);
   return run(ev, [npools, pools](client::Session& session) -> Task<int> {
@@ -75,5 +73,3 @@ int dc_mgmt_srv_version(uint32_t* major, uint32_t* minor, uint32_t* patch, char*
     co_return *tag ? 0 : code(Code::kNoMemory);
   });
 }
-
-}  // extern "C"

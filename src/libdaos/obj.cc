@@ -187,8 +187,6 @@ int punch_object(std::shared_ptr<OpenObject> object, daos_handle_t th, uint64_t 
 
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_obj_generate_oid2(daos_handle_t coh, daos_obj_id_t* oid, enum daos_otype_t type, daos_oclass_id_t cid,
                            daos_oclass_hints_t hints, uint32_t args) {
   const auto container = container_of_handle(coh);
@@ -279,5 +277,3 @@ int daos_obj_punch_akeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, dao
                                             flags & DAOS_COND_MASK));
   });
 }
-
-}  // extern "C"

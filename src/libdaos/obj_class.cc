@@ -17,8 +17,6 @@ constexpr daos_oclass_id_t kKnown[] = {OC_TINY, OC_SMALL, OC_LARGE, OC_MAX, OC_S
 }  // namespace
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_oclass_name2id(const char* name) {
   if (!name) return OC_UNKNOWN;
   const Result<placement::ObjectClass> found = placement::class_by_name(name);
@@ -56,5 +54,3 @@ int daos_obj_query_class(daos_handle_t coh, daos_oclass_id_t cid, struct daos_oc
     co_return 0;
   });
 }
-
-}  // extern "C"

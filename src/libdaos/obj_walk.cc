@@ -102,8 +102,6 @@ int list_keys(std::shared_ptr<OpenObject> object, daos_handle_t th, daos_key_t* 
 
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_obj_list_dkey(daos_handle_t oh, daos_handle_t th, uint32_t* nr, daos_key_desc_t* kds, d_sg_list_t* sgl,
                        daos_anchor_t* anchor, daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
@@ -249,5 +247,3 @@ int daos_oit_list(daos_handle_t oh, daos_obj_id_t* oids, uint32_t* oids_nr, daos
     co_return 0;
   });
 }
-
-}  // extern "C"

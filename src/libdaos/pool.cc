@@ -94,8 +94,6 @@ void fill_id(const container::ContainerInfo& from, daos_pool_cont_info& to) {
 }  // namespace
 }  // namespace varve::libdaos
 
-extern "C" {
-
 int daos_pool_connect2(const char* pool, const char* sys, unsigned int flags, daos_handle_t* poh,
                        daos_pool_info_t* info, daos_event_t* ev) {
   if (!pool || !*pool || !poh) return code(Code::kInvalid);
@@ -248,5 +246,3 @@ int daos_pool_filter_cont(daos_handle_t poh, daos_pool_cont_filter_t* filter, da
     co_return 0;
   });
 }
-
-}  // extern "C"

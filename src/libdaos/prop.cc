@@ -150,8 +150,6 @@ bool parse_value(daos_prop_entry& entry, std::string_view value) {
 }  // namespace
 }  // namespace varve::libdaos
 
-extern "C" {
-
 daos_prop_t* daos_prop_alloc(uint32_t entries_nr) {
   if (entries_nr > DAOS_PROP_ENTRIES_MAX_NR) return nullptr;
   auto* list = static_cast<daos_prop_t*>(calloc(1, sizeof(daos_prop_t)));
@@ -290,5 +288,3 @@ int daos_prop_from_str(const char* str, daos_size_t len, daos_prop_t** prop) {
   *prop = list;
   return 0;
 }
-
-}  // extern "C"

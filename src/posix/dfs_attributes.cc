@@ -59,8 +59,6 @@ bool may_access(const Inode& inode, int mask) {
 using namespace varve;
 using namespace varve::posix;
 
-extern "C" {
-
 int dfs_stat(dfs_t* dfs, dfs_obj_t* parent, const char* name, struct stat* stbuf) {
   if (!dfs || !stbuf) return EINVAL;
   return run_now([&](Session& session) -> Task<Result<void>> {
@@ -208,5 +206,3 @@ int dfs_obj_set_chunk_size(dfs_t* dfs, dfs_obj_t* obj, int flags, daos_size_t cs
     return dfs->file_system->set_children_defaults(session, *node_of(dfs, obj), 0, csize);
   });
 }
-
-}  // extern "C"

@@ -73,8 +73,6 @@ int check_file(const dfs_obj_t* obj, bool writing) {
 using namespace varve;
 using namespace varve::posix;
 
-extern "C" {
-
 int dfs_read(dfs_t* dfs, dfs_obj_t* obj, d_sg_list_t* sgl, daos_off_t off, daos_size_t* read_size,
              daos_event_t* ev) {
   if (!dfs || !obj || !read_size) return EINVAL;
@@ -141,5 +139,3 @@ int dfs_punch(dfs_t* dfs, dfs_obj_t* obj, daos_off_t offset, daos_size_t len) {
 
 // A write returns when it is safe: there is nothing left to wait for.
 int dfs_sync(dfs_t* dfs) { return dfs ? 0 : EINVAL; }
-
-}  // extern "C"

@@ -59,8 +59,6 @@ int list(dfs_t* dfs, dfs_obj_t* obj, daos_anchor_t* anchor, uint32_t* nr, struct
 using namespace varve;
 using namespace varve::posix;
 
-extern "C" {
-
 int dfs_readdir(dfs_t* dfs, dfs_obj_t* obj, daos_anchor_t* anchor, uint32_t* nr,
                 struct dirent* dirs) {
   return list(dfs, obj, anchor, nr, dirs, nullptr);
@@ -133,5 +131,3 @@ int dfs_readdir_with_filter(dfs_t* dfs, dfs_obj_t* obj, dfs_pipeline_t* dpipe,
                             daos_obj_id_t* oids, daos_size_t* csizes, uint64_t* nr_scanned) {
   return not_done_yet("dfs_readdir_with_filter");
 }
-
-}  // extern "C"

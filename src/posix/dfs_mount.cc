@@ -128,8 +128,6 @@ int create_container(daos_handle_t poh, const char* label, dfs_attr_t* attribute
 using namespace varve;
 using namespace varve::posix;
 
-extern "C" {
-
 int dfs_init(void) { return errno_of_daos(daos_init()); }
 int dfs_fini(void) { return errno_of_daos(daos_fini()); }
 
@@ -365,5 +363,3 @@ int dfs_cont_check(daos_handle_t poh, const char* cont, uint64_t flags, const ch
 int dfs_cont_scan(daos_handle_t poh, const char* cont, uint64_t flags, const char* name) {
   return not_done_yet("dfs_cont_scan");
 }
-
-}  // extern "C"

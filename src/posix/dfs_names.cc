@@ -89,8 +89,6 @@ int look_up(dfs_t* dfs, DirectoryPtr start, std::string path, int flags, dfs_obj
 using namespace varve;
 using namespace varve::posix;
 
-extern "C" {
-
 int dfs_lookup(dfs_t* dfs, const char* path, int flags, dfs_obj_t** obj, mode_t* mode,
                struct stat* stbuf) {
   if (!dfs || !path || !obj || path[0] != '/') return EINVAL;
@@ -300,5 +298,3 @@ int dfs_suggest_oclass(dfs_t* dfs, const char* hint, daos_oclass_id_t* cid) {
 }
 
 int dfs_get_file_oh(dfs_obj_t* obj, daos_handle_t* oh) { return not_done_yet("dfs_get_file_oh"); }
-
-}  // extern "C"

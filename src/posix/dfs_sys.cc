@@ -84,8 +84,6 @@ DfsSysDirectory* directory_behind(DIR* dirp) { return reinterpret_cast<DfsSysDir
 using namespace varve;
 using namespace varve::posix;
 
-extern "C" {
-
 int dfs_sys_connect(const char* pool, const char* sys, const char* cont, int mflags, int sflags,
                     dfs_attr_t* attr, dfs_sys_t** dfs_sys) {
   if (!dfs_sys) return EINVAL;
@@ -341,5 +339,3 @@ int dfs_sys_readdir(dfs_sys_t* dfs_sys, DIR* dirp, struct dirent** dirent) {
   *dirent = &directory->entries[directory->next++];
   return 0;
 }
-
-}  // extern "C"
