@@ -166,7 +166,9 @@ TEST(RpcFaults, EverythingAtOnceFromManySeedsAndTheSameAgain) {
                                .reset_one_in = 100};
     const Outcome first = Cluster(seed, faults).run(100);
     EXPECT_EQ(first.good + first.timed_out + first.lost, 100u);
-    if (seed % 10 == 0) EXPECT_EQ(first, Cluster(seed, faults).run(100)) << "replays exactly";
+    if (seed % 10 == 0) {
+      EXPECT_EQ(first, Cluster(seed, faults).run(100)) << "replays exactly";
+    }
   }
 }
 
