@@ -116,7 +116,7 @@ ModelOperation StoreShape::punch(Random& random, uint64_t epoch) const {
   const Object& object = objects_[random.below(objects_.size())];
   operation.oid = object.oid;
   operation.epoch = epoch;
-  operation.conditions = random.one_in(3) ? kCondPunch : 0;
+  if (random.one_in(3)) operation.conditions = kCondPunch;
   operation.dkey = object.dkeys[random.below(object.dkeys.size())];
   const uint64_t dice = random.below(8);
   operation.kind = dice == 0  ? ModelOperation::Kind::kPunchObject
