@@ -1,6 +1,6 @@
-// Client to server: one varved of one target pinned to core 0, one client pinned to core 1; updates and
-// fetches of single values (64 B, 4 KiB) and of array extents (1 MiB), 1, 16 and 64 in flight, over TCP and
-// the same-host path, with a memory and a file device; checksums on.
+// Client to server: one varved of one target pinned to core 0, one client pinned to core 1; updates
+// and fetches of single values (64 B, 4 KiB) and of array extents (1 MiB), 1, 16 and 64 in flight,
+// over TCP and the same-host path, with a memory and a file device; checksums on.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -63,18 +63,22 @@ Task<Result<void>> one(Run& run, uint64_t key, MutableByteView memory) {
   }
   if (run.update) {
     descriptor.from = Gather(&from, 1);
-    Result<Epoch> updated = co_await run.session.update(run.object, bytes_of(dkey), 0, std::span(&descriptor, 1));
+    Result<Epoch> updated =
+        co_await run.session.update(run.object, bytes_of(dkey), 0, std::span(&descriptor, 1));
     if (!updated) co_return std::move(updated.error());
   } else {
     descriptor.into = Scatter(&memory, 1);
-    VARVE_CO_CHECK(co_await run.session.fetch(run.object, bytes_of(dkey), 0, std::span(&descriptor, 1)));
-    if (descriptor.fetched_bytes != memory.size()) co_return Error(Code::kMiscellaneous, "a fetch found too little");
+    VARVE_CO_CHECK(
+        co_await run.session.fetch(run.object, bytes_of(dkey), 0, std::span(&descriptor, 1)));
+    if (descriptor.fetched_bytes != memory.size())
+      co_return Error(Code::kMiscellaneous, "a fetch found too little");
   }
   co_return Result<void>();
 }
 
 Task<bool> worker(Run& run, unsigned number) {
-  const MutableByteView memory = MutableByteView(run.memory).subspan(number * run.size.bytes, run.size.bytes);
+  const MutableByteView memory =
+      MutableByteView(run.memory).subspan(number * run.size.bytes, run.size.bytes);
   uint64_t start = now_ns();
   while (start < run.until_ns) {
     const uint64_t key = run.sequence++ * kStride % run.size.keys;
@@ -113,7 +117,8 @@ Task<bool> fill_some(Run& run, uint64_t first, uint64_t step, MutableByteView me
 Task<bool> fill(Run& run) {
   std::vector<Task<bool>> workers;
   for (uint64_t i = 0; i < 16; ++i)
-    workers.push_back(fill_some(run, i, 16, MutableByteView(run.memory).subspan(i * run.size.bytes, run.size.bytes)));
+    workers.push_back(fill_some(
+        run, i, 16, MutableByteView(run.memory).subspan(i * run.size.bytes, run.size.bytes)));
   co_await when_all(std::move(workers));
   co_return run.failed == 0;
 }
@@ -159,15 +164,18 @@ class Bench {
   }
 
   void measure(const std::string& prefix, const Size& size) {
-    const bool wanted = report_.wanted(prefix + "update." + size.name) || report_.wanted(prefix + "fetch." + size.name);
+    const bool wanted = report_.wanted(prefix + "update." + size.name) ||
+                        report_.wanted(prefix + "fetch." + size.name);
     if (!wanted) return;
-    const ObjectId oid = placement::make_object_id({size.bytes, 0}, 2, *placement::class_by_name("S1"));
+    const ObjectId oid =
+        placement::make_object_id({size.bytes, 0}, 2, *placement::class_by_name("S1"));
     const client::Object object = must(session_->open_object(container_, oid));
     Run filling = make_run(object, size, true, 16);
     if (!session_->wait(fill(filling))) give_up(filling.failure);
     for (const char* operation : {"update", "fetch"})
       for (const unsigned depth : kDepths) {
-        const std::string name = prefix + operation + "." + size.name + ".qd" + std::to_string(depth);
+        const std::string name =
+            prefix + operation + "." + size.name + ".qd" + std::to_string(depth);
         if (report_.wanted(name)) measure_one(name, object, size, operation[0] == 'u', depth);
       }
   }
@@ -179,18 +187,20 @@ class Bench {
     return run;
   }
 
-  void measure_one(const std::string& name, const client::Object& object, const Size& size, bool update,
-                   unsigned depth) {
+  void measure_one(const std::string& name, const client::Object& object, const Size& size,
+                   bool update, unsigned depth) {
     std::vector<double> rates, p50, p99, p999, client_cpu, server_cpu, bandwidths;
     const uint64_t time_ns = report_.options().quick ? 50'000'000 : 600'000'000;
     for (int i = 0; i <= report_.options().runs; ++i) {  // the first one warms up
       Run run = make_run(object, size, update, depth);
-      const double client_before = process_cpu_seconds(), server_before = process_cpu_seconds(server_->pid());
+      const double client_before = process_cpu_seconds(),
+                   server_before = process_cpu_seconds(server_->pid());
       const uint64_t start = now_ns();
       run.until_ns = start + (i == 0 ? time_ns / 4 : time_ns);
       if (!session_->wait(run_workers(run, depth))) give_up(name + ": " + run.failure);
       if (i == 0) continue;
-      const double seconds = static_cast<double>(now_ns() - start) * 1e-9, count = static_cast<double>(run.done);
+      const double seconds = static_cast<double>(now_ns() - start) * 1e-9,
+                   count = static_cast<double>(run.done);
       rates.push_back(count / seconds);
       bandwidths.push_back(count * static_cast<double>(size.bytes) / seconds);
       p50.push_back(run.latencies.percentile_ns(0.5) * 1e-3);
@@ -212,16 +222,21 @@ class Bench {
                 const std::vector<double>& rates, const std::vector<double>& bandwidths) {
     const Limits& limits = machine_limits(report_.options().folder);
     if (size.bytes >= kMiB) {
-      if (transport_ == "tcp") report_.add(name + ".bandwidth", "B/s", bandwidths, "tcp.stream", limits.tcp_stream);
-      else report_.add(name + ".bandwidth", "B/s", bandwidths, "memcpy.1MiB", limits.memcpy_bytes);
+      if (transport_ == "tcp")
+        report_.add(name + ".bandwidth", "B/s", bandwidths, "tcp.stream", limits.tcp_stream);
+      else
+        report_.add(name + ".bandwidth", "B/s", bandwidths, "memcpy.1MiB", limits.memcpy_bytes);
       report_.add(name + ".rate", "1/s", rates);
       return;
     }
-    if (depth > 1) report_.add(name + ".rate", "1/s", rates);
+    if (depth > 1)
+      report_.add(name + ".rate", "1/s", rates);
     else if (device_ == "file" && update)
       report_.add(name + ".rate", "1/s", rates, "device.write_flush.4KiB", limits.device_flushes);
-    else if (transport_ == "tcp") report_.add(name + ".rate", "1/s", rates, "tcp.pingpong.64B", limits.tcp_pingpong);
-    else report_.add(name + ".rate", "1/s", rates, "memory.pingpong", limits.memory_pingpong);
+    else if (transport_ == "tcp")
+      report_.add(name + ".rate", "1/s", rates, "tcp.pingpong.64B", limits.tcp_pingpong);
+    else
+      report_.add(name + ".rate", "1/s", rates, "memory.pingpong", limits.memory_pingpong);
   }
 
   Report& report_;
@@ -264,7 +279,8 @@ void measure_server(Report& report) {
     (*session)->wait([](Executor& executor, Duration time) -> Task<void> {
       co_await executor.sleep_for(time);
     }((*session)->executor(), report.options().quick ? 200ms : 2s));
-    idle.push_back((process_cpu_seconds(server.pid()) - cpu) / (static_cast<double>(now_ns() - rest) * 1e-9));
+    idle.push_back((process_cpu_seconds(server.pid()) - cpu) /
+                   (static_cast<double>(now_ns() - rest) * 1e-9));
     resident.push_back(static_cast<double>(resident_bytes(server.pid())));
   }
   report.add("server.start.seconds", "s", starts);

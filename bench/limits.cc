@@ -29,7 +29,8 @@ struct SocketPair {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof address;
     here = socket(AF_INET, SOCK_STREAM, 0);
-    const bool good = bind(listener, reinterpret_cast<sockaddr*>(&address), length) == 0 && listen(listener, 1) == 0 &&
+    const bool good = bind(listener, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
+                      listen(listener, 1) == 0 &&
                       getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
                       connect(here, reinterpret_cast<sockaddr*>(&address), length) == 0;
     there = good ? accept(listener, nullptr, nullptr) : -1;
@@ -105,7 +106,8 @@ double tcp_stream(double seconds) {
   const uint64_t start = now_ns(), until = start + static_cast<uint64_t>(seconds * 1e9);
   while (now_ns() < until && send_all(pair.here, buffer.data(), buffer.size(), 0)) {
   }
-  const double rate = static_cast<double>(received) / (static_cast<double>(now_ns() - start) * 1e-9);
+  const double rate =
+      static_cast<double>(received) / (static_cast<double>(now_ns() - start) * 1e-9);
   shutdown(pair.here, SHUT_RDWR);
   sink.join();
   return rate;
@@ -137,7 +139,8 @@ double memory_pingpong(double seconds) {
 }
 
 double device_flushes(const std::string& folder, double seconds) {
-  const std::string path = (folder.empty() ? "." : folder) + "/varve-bench-flush." + std::to_string(getpid());
+  const std::string path =
+      (folder.empty() ? "." : folder) + "/varve-bench-flush." + std::to_string(getpid());
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_DIRECT, 0600);
   if (file < 0) return 0;
   constexpr size_t kBlock = 4096, kBlocks = 1024;
@@ -150,7 +153,9 @@ double device_flushes(const std::string& folder, double seconds) {
   uint64_t count = 0;
   const uint64_t start = now_ns(), until = start + static_cast<uint64_t>(seconds * 1e9);
   while (now_ns() < until) {
-    if (pwrite(file, memory, kBlock, static_cast<off_t>(count++ % kBlocks * kBlock)) < 0 || fdatasync(file) != 0) break;
+    if (pwrite(file, memory, kBlock, static_cast<off_t>(count++ % kBlocks * kBlock)) < 0 ||
+        fdatasync(file) != 0)
+      break;
   }
   const double rate = static_cast<double>(count) / (static_cast<double>(now_ns() - start) * 1e-9);
   close(file);

@@ -23,7 +23,8 @@ namespace {
 
 ServerProcess::ServerProcess(const std::string& folder, bool in_memory, uint64_t device_bytes) {
   char here[PATH_MAX];
-  if (!realpath(folder.empty() ? "." : folder.c_str(), here)) give_up("there is no folder " + folder);
+  if (!realpath(folder.empty() ? "." : folder.c_str(), here))
+    give_up("there is no folder " + folder);
   folder_ = std::string(here) + "/varve-bench-XXXXXX";
   if (!mkdtemp(folder_.data())) give_up("cannot make a folder in " + std::string(here));
   int output[2];
@@ -38,9 +39,11 @@ ServerProcess::ServerProcess(const std::string& folder, bool in_memory, uint64_t
     CPU_ZERO(&all);
     for (int core = 0; core < CPU_SETSIZE; ++core) CPU_SET(core, &all);
     sched_setaffinity(0, sizeof all, &all);
-    const std::string data = folder_ + "/data", run = folder_ + "/run", bytes = std::to_string(device_bytes);
-    std::vector<const char*> arguments = {VARVED_PATH, "--directory", data.c_str(), "--run-directory", run.c_str(),
-                                          "--targets", "1", "--device-bytes", bytes.c_str(), "--port", "0", "--pin"};
+    const std::string data = folder_ + "/data", run = folder_ + "/run",
+                      bytes = std::to_string(device_bytes);
+    std::vector<const char*> arguments = {
+        VARVED_PATH, "--directory",    data.c_str(),  "--run-directory", run.c_str(), "--targets",
+        "1",         "--device-bytes", bytes.c_str(), "--port",          "0",         "--pin"};
     if (in_memory) arguments.push_back("--memory");
     arguments.push_back(nullptr);
     execv(VARVED_PATH, const_cast<char* const*>(arguments.data()));
@@ -62,7 +65,8 @@ ServerProcess::~ServerProcess() {
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   const std::string command = "rm -rf '" + folder_ + "'";
-  if (std::system(command.c_str()) != 0) std::fprintf(stderr, "bench: %s failed\n", command.c_str());
+  if (std::system(command.c_str()) != 0)
+    std::fprintf(stderr, "bench: %s failed\n", command.c_str());
 }
 
 }  // namespace varve::bench

@@ -1,7 +1,8 @@
-// The library that applications link, as coroutines. A Session belongs to one thread: it has its own
-// executor, transports and connections, so that threads share nothing but immutable handles (PoolHandle,
-// ContainerHandle), which any Session may use. Every operation has a deadline (Options::deadline unless
-// said otherwise); retries (stale map, lost connection, server restarting) happen within it.
+// The library that applications link, as coroutines. A Session belongs to one thread: it has its
+// own executor, transports and connections, so that threads share nothing but immutable handles
+// (PoolHandle, ContainerHandle), which any Session may use. Every operation has a deadline
+// (Options::deadline unless said otherwise); retries (stale map, lost connection, server
+// restarting) happen within it.
 #pragma once
 
 #include <atomic>
@@ -28,11 +29,12 @@ class Peer;
 namespace varve::client {
 
 struct Options {
-  // System endpoints to try in order. Empty: $VARVE_ADDRESS (comma-separated), else the same-host sockets of
-  // this user's and the system's run directory (network/run_directory.h), else tcp://127.0.0.1:10400.
-  // $VARVE_TRANSPORT=tcp|local narrows the choice of target addresses to one transport.
+  // System endpoints to try in order. Empty: $VARVE_ADDRESS (comma-separated), else the same-host
+  // sockets of this user's and the system's run directory (network/run_directory.h), else
+  // tcp://127.0.0.1:10400. $VARVE_TRANSPORT=tcp|local narrows the choice of target addresses to one
+  // transport.
   std::vector<std::string> addresses;
-  std::string transport;  // "", "tcp", "local", "memory", "simulated"
+  std::string transport;    // "", "tcp", "local", "memory", "simulated"
   Duration deadline = 30s;  // $VARVE_TIMEOUT_MS
   Duration polling_budget = 50us;
   bool checksums = true;
@@ -70,7 +72,7 @@ using Container = std::shared_ptr<ContainerHandle>;
 struct Object {
   Container container;
   ObjectId oid;
-  Epoch snapshot = kEpochMax;  // reads at this epoch
+  Epoch snapshot = kEpochMax;                     // reads at this epoch
   std::shared_ptr<const placement::PoolMap> map;  // that the layout was computed from
   placement::Layout layout;
 };
@@ -79,14 +81,16 @@ struct Object {
 struct IoDescriptor {
   ByteView akey;
   object::ValueKind kind = object::ValueKind::kSingle;
-  uint64_t record_size = 0;            // in: updates, array fetches; out: fetches (size of the value, 0: none)
+  uint64_t record_size =
+      0;  // in: updates, array fetches; out: fetches (size of the value, 0: none)
   uint64_t conditions = 0;
   std::span<const object::Range> ranges;
-  Gather from = {};   // updates; empty: punch
-  Scatter into = {};  // fetches; empty: only sizes are wanted
+  Gather from = {};            // updates; empty: punch
+  Scatter into = {};           // fetches; empty: only sizes are wanted
   uint64_t fetched_bytes = 0;  // out: bytes of data that came
-  // Array fetches. Holes in `into` are filled with zeros; otherwise left as they were, but for those in front
-  // of data that one large fetch found (over kExactHolesBytesMax), which are zeroed in any case.
+  // Array fetches. Holes in `into` are filled with zeros; otherwise left as they were, but for
+  // those in front of data that one large fetch found (over kExactHolesBytesMax), which are zeroed
+  // in any case.
   bool zero_holes = false;
   uint64_t fetched_end = 0;  // out: bytes of `into` up to the end of the last data; 0: only holes
   // Out, if not null: what was found of `ranges`, in order, data and holes.
@@ -99,14 +103,17 @@ class Session {
   // On the calling thread, with machine clock and real transports.
   static Result<std::unique_ptr<Session>> open(const Options& options);
   // For simulation and embedding: everything is given.
-  static std::unique_ptr<Session> over(Executor& executor, std::unique_ptr<rpc::Node> node, Options options);
+  static std::unique_ptr<Session> over(Executor& executor, std::unique_ptr<rpc::Node> node,
+                                       Options options);
   virtual ~Session() = default;
 
   virtual Executor& executor() = 0;
   virtual const Options& options() const = 0;
   // Runs one operation on the calling (owning) thread until it ends.
   template <class T>
-  T wait(Task<T> task) { return executor().block_on(std::move(task)); }
+  T wait(Task<T> task) {
+    return executor().block_on(std::move(task));
+  }
 
   virtual Task<Result<pool::SystemInfo>> query_system() = 0;
   virtual Task<Result<pool::PoolInfo>> create_pool(pool::CreatePool request) = 0;
@@ -116,17 +123,22 @@ class Session {
   virtual Task<Result<Pool>> connect_pool(std::string name, uint32_t flags) = 0;
   virtual Task<Result<void>> disconnect_pool(Pool pool) = 0;
   virtual Task<Result<std::vector<pool::Property>>> pool_properties(std::string name) = 0;
-  virtual Task<Result<void>> set_pool_properties(std::string name, std::vector<pool::Property> properties) = 0;
-  virtual Task<Result<std::vector<pool::Attribute>>> pool_attributes(Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) = 0;
+  virtual Task<Result<void>> set_pool_properties(std::string name,
+                                                 std::vector<pool::Property> properties) = 0;
+  virtual Task<Result<std::vector<pool::Attribute>>> pool_attributes(
+      Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) = 0;
 
-  virtual Task<Result<container::ContainerInfo>> create_container(Pool pool, container::CreateContainer request) = 0;
+  virtual Task<Result<container::ContainerInfo>> create_container(
+      Pool pool, container::CreateContainer request) = 0;
   virtual Task<Result<void>> destroy_container(Pool pool, std::string name, bool force) = 0;
   virtual Task<Result<std::vector<container::ContainerInfo>>> list_containers(Pool pool) = 0;
   virtual Task<Result<container::ContainerInfo>> query_container(Pool pool, std::string name) = 0;
   virtual Task<Result<Container>> open_container(Pool pool, std::string name, uint32_t flags) = 0;
   virtual Task<Result<void>> close_container(Container container) = 0;
-  virtual Task<Result<void>> set_container_properties(Pool pool, std::string name, std::vector<pool::Property> properties) = 0;
-  virtual Task<Result<std::vector<pool::Attribute>>> container_attributes(Container container, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) = 0;
+  virtual Task<Result<void>> set_container_properties(Pool pool, std::string name,
+                                                      std::vector<pool::Property> properties) = 0;
+  virtual Task<Result<std::vector<pool::Attribute>>> container_attributes(
+      Container container, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) = 0;
   // A number for ObjectId::low that nobody else gets; fetched from the service in ranges.
   virtual Task<Result<uint64_t>> allocate_object_ids(Container container, uint64_t count) = 0;
   virtual Task<Result<Epoch>> create_snapshot(Container container, std::string name) = 0;
@@ -135,26 +147,43 @@ class Session {
 
   // kInvalid where the class is not known; no round trip.
   virtual Result<Object> open_object(Container container, ObjectId oid) = 0;
-  // `descriptors` and what they refer to are the caller's again when the task ends, whatever the result.
-  virtual Task<Result<Epoch>> update(const Object& object, ByteView dkey, uint64_t conditions, std::span<IoDescriptor> descriptors) = 0;
-  virtual Task<Result<void>> fetch(const Object& object, ByteView dkey, uint64_t conditions, std::span<IoDescriptor> descriptors) = 0;
-  // Scope by what is empty: no dkeys: the object; dkeys only: these dkeys; one dkey and akeys: these akeys.
-  virtual Task<Result<void>> punch(const Object& object, std::span<const ByteView> dkeys, std::span<const ByteView> akeys, uint64_t conditions) = 0;
-  // Up to `limit` entries, whose keys together take `bytes_limit` at most (0: no limit; one key that alone is
-  // longer comes all the same), from the anchor on; `shard` in it walks the groups. anchor.end: no more.
+  // `descriptors` and what they refer to are the caller's again when the task ends, whatever the
+  // result.
+  virtual Task<Result<Epoch>> update(const Object& object, ByteView dkey, uint64_t conditions,
+                                     std::span<IoDescriptor> descriptors) = 0;
+  virtual Task<Result<void>> fetch(const Object& object, ByteView dkey, uint64_t conditions,
+                                   std::span<IoDescriptor> descriptors) = 0;
+  // Scope by what is empty: no dkeys: the object; dkeys only: these dkeys; one dkey and akeys:
+  // these akeys.
+  virtual Task<Result<void>> punch(const Object& object, std::span<const ByteView> dkeys,
+                                   std::span<const ByteView> akeys, uint64_t conditions) = 0;
+  // Up to `limit` entries, whose keys together take `bytes_limit` at most (0: no limit; one key
+  // that alone is longer comes all the same), from the anchor on; `shard` in it walks the groups.
+  // anchor.end: no more.
   struct Anchor {
     uint32_t shard = 0;
     object::ListAnchor position;
     bool end = false;
     template <class Archive>
-    void visit(Archive& archive) { archive(shard, position, end); }
+    void visit(Archive& archive) {
+      archive(shard, position, end);
+    }
   };
-  virtual Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const Object& object, Anchor& anchor, uint32_t limit, uint32_t bytes_limit = 0) = 0;
-  virtual Task<Result<std::vector<object::ListedEntry>>> list_akeys(const Object& object, ByteView dkey, Anchor& anchor, uint32_t limit, uint32_t bytes_limit = 0) = 0;
-  virtual Task<Result<std::vector<object::ListedEntry>>> list_ranges(const Object& object, ByteView dkey, ByteView akey, Anchor& anchor, uint32_t limit, uint32_t* record_size = nullptr) = 0;
-  virtual Task<Result<std::vector<ObjectId>>> list_objects(Container container, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
+  virtual Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const Object& object,
+                                                                    Anchor& anchor, uint32_t limit,
+                                                                    uint32_t bytes_limit = 0) = 0;
+  virtual Task<Result<std::vector<object::ListedEntry>>> list_akeys(const Object& object,
+                                                                    ByteView dkey, Anchor& anchor,
+                                                                    uint32_t limit,
+                                                                    uint32_t bytes_limit = 0) = 0;
+  virtual Task<Result<std::vector<object::ListedEntry>>> list_ranges(
+      const Object& object, ByteView dkey, ByteView akey, Anchor& anchor, uint32_t limit,
+      uint32_t* record_size = nullptr) = 0;
+  virtual Task<Result<std::vector<ObjectId>>> list_objects(Container container, Epoch epoch,
+                                                           Anchor& anchor, uint32_t limit) = 0;
   // Over all groups (or the dkey's). flags as in object::QueryRequest.
-  virtual Task<Result<object::QueryReply>> query(const Object& object, ByteView dkey, ByteView akey, uint8_t flags) = 0;
+  virtual Task<Result<object::QueryReply>> query(const Object& object, ByteView dkey, ByteView akey,
+                                                 uint8_t flags) = 0;
 };
 
 }  // namespace varve::client

@@ -1,5 +1,5 @@
-// The session against a fake server, in virtual time: what it sends, what it believes, and what it does when
-// answers do not come.
+// The session against a fake server, in virtual time: what it sends, what it believes, and what it
+// does when answers do not come.
 #include <gtest/gtest.h>
 
 #include "client/fake_server.h"
@@ -18,10 +18,12 @@ constexpr uint64_t kDkeyInsert = 2, kPunch = 1;
 
 class ClientTest : public testing::Test {
  protected:
-  ClientTest() : switch_(7), server_executor_(time_.clock(), 1), client_executor_(time_.clock(), 2) {
+  ClientTest()
+      : switch_(7), server_executor_(time_.clock(), 1), client_executor_(time_.clock(), 2) {
     time_.join(server_executor_);
     time_.join(client_executor_);
-    server_ = std::make_unique<FakeServer>(server_executor_, node(server_executor_, "server"), addresses());
+    server_ = std::make_unique<FakeServer>(server_executor_, node(server_executor_, "server"),
+                                           addresses());
     Options options;
     options.addresses = {"simulated://system"};
     session_ = Session::over(client_executor_, node(client_executor_, "client"), options);
@@ -31,7 +33,9 @@ class ClientTest : public testing::Test {
     server_.reset();
   }
 
-  static std::vector<std::string> addresses() { return {"simulated://system", "simulated://target1"}; }
+  static std::vector<std::string> addresses() {
+    return {"simulated://system", "simulated://target1"};
+  }
   std::unique_ptr<rpc::Node> node(Executor& executor, const char* host) {
     std::vector<std::unique_ptr<network::Network>> networks;
     networks.push_back(switch_.attach(executor, host));
@@ -56,17 +60,19 @@ class ClientTest : public testing::Test {
       EXPECT_TRUE(container.ok());
       container_ = *container;
     }
-    const ObjectId oid = placement::make_object_id({number, 0}, 0, *placement::class_by_id(class_id));
+    const ObjectId oid =
+        placement::make_object_id({number, 0}, 0, *placement::class_by_id(class_id));
     return *session_->open_object(container_, oid);
   }
-  Result<Epoch> put(const Object& object, std::string_view dkey, std::string_view akey, ByteView value,
-                    uint64_t conditions = 0) {
+  Result<Epoch> put(const Object& object, std::string_view dkey, std::string_view akey,
+                    ByteView value, uint64_t conditions = 0) {
     IoDescriptor descriptor;
     descriptor.akey = as_bytes(akey);
     descriptor.from = Gather(&value, 1);
     return run(session_->update(object, as_bytes(dkey), conditions, std::span(&descriptor, 1)));
   }
-  Result<std::string> get(const Object& object, std::string_view dkey, std::string_view akey, size_t room = 100) {
+  Result<std::string> get(const Object& object, std::string_view dkey, std::string_view akey,
+                          size_t room = 100) {
     std::string text(room, '?');
     const MutableByteView into(reinterpret_cast<std::byte*>(text.data()), text.size());
     IoDescriptor descriptor;
@@ -75,7 +81,8 @@ class ClientTest : public testing::Test {
     VARVE_CHECK(run(session_->fetch(object, as_bytes(dkey), 0, std::span(&descriptor, 1))));
     return text.substr(0, descriptor.fetched_bytes);
   }
-  Result<void> write(const Object& object, object::Range range, ByteView data, uint64_t record_size = 1) {
+  Result<void> write(const Object& object, object::Range range, ByteView data,
+                     uint64_t record_size = 1) {
     IoDescriptor descriptor;
     descriptor.akey = as_bytes("a");
     descriptor.kind = object::ValueKind::kArray;
@@ -146,8 +153,9 @@ TEST_F(ClientTest, HolesOfArrays) {
     for (const bool zeroes : {false, true}) {
       std::string room(10 * scale, '.');
       const size_t half = 3 * scale;
-      const MutableByteView into[2] = {{reinterpret_cast<std::byte*>(room.data()), half},
-                                       {reinterpret_cast<std::byte*>(room.data()) + half, room.size() - half}};
+      const MutableByteView into[2] = {
+          {reinterpret_cast<std::byte*>(room.data()), half},
+          {reinterpret_cast<std::byte*>(room.data()) + half, room.size() - half}};
       const object::Range range{0, 10 * scale};
       std::vector<object::FetchedPiece> found;
       IoDescriptor descriptor;
@@ -241,10 +249,12 @@ TEST_F(ClientTest, RestartedServerIsWaitedFor) {
   IoDescriptor descriptor;
   descriptor.akey = as_bytes("a");
   descriptor.from = Gather(&value, 1);
-  client_executor_.spawn(keep(session_->update(object, as_bytes("d"), 0, std::span(&descriptor, 1)), result));
+  client_executor_.spawn(
+      keep(session_->update(object, as_bytes("d"), 0, std::span(&descriptor, 1)), result));
   time_.run_for(3s);
   EXPECT_FALSE(result.has_value());
-  server_ = std::make_unique<FakeServer>(server_executor_, node(server_executor_, "server"), addresses());
+  server_ =
+      std::make_unique<FakeServer>(server_executor_, node(server_executor_, "server"), addresses());
   server_->objects = objects;
   EXPECT_TRUE(time_.run_until([&] { return result.has_value(); }, time_.clock().now() + 5s));
   EXPECT_TRUE(result->ok());
@@ -257,7 +267,8 @@ TEST_F(ClientTest, NobodyThereIsSaidAtOnce) {
   const auto pool = run(session_->connect_pool("tank", 2));
   EXPECT_EQ(pool.code(), Code::kUnreachable);
   EXPECT_LT(elapsed(start), 1s);
-  EXPECT_NE(pool.error().text().find("simulated://system"), std::string_view::npos) << pool.error().text();
+  EXPECT_NE(pool.error().text().find("simulated://system"), std::string_view::npos)
+      << pool.error().text();
 }
 
 TEST_F(ClientTest, LostInsertsAreRecognised) {
@@ -279,7 +290,8 @@ TEST_F(ClientTest, LostPunchIsNotMistakenForNothingThere) {
   server_->next(object::kObjectPunch, Fault::kLostReply);
   const ByteView dkey = as_bytes("d");
   EXPECT_EQ(run(session_->punch(object, std::span(&dkey, 1), {}, kPunch)).code(), Code::kTimedOut);
-  EXPECT_EQ(run(session_->punch(object, std::span(&dkey, 1), {}, kPunch)).code(), Code::kNonexistent);
+  EXPECT_EQ(run(session_->punch(object, std::span(&dkey, 1), {}, kPunch)).code(),
+            Code::kNonexistent);
   EXPECT_TRUE(run(session_->punch(object, std::span(&dkey, 1), {}, 0)).ok());
 }
 
@@ -311,7 +323,8 @@ TEST_F(ClientTest, ListingsWithinABuffer) {
     EXPECT_LE(bytes, 90u);
     ++pages;
   }
-  EXPECT_EQ(std::vector<std::string>(listed.begin(), listed.end()), std::vector<std::string>(names.begin(), names.end()));
+  EXPECT_EQ(std::vector<std::string>(listed.begin(), listed.end()),
+            std::vector<std::string>(names.begin(), names.end()));
   EXPECT_GE(pages, 8);
   // A key longer than the buffer comes alone.
   ASSERT_TRUE(put(object, std::string(200, 'a'), "a", as_bytes("v")).ok());

@@ -49,8 +49,9 @@ Task<Result<std::shared_ptr<rpc::Peer>>> Connections::to(std::vector<std::string
                                                          Instant deadline, bool strict) {
   const std::vector<std::string> chosen = candidates(addresses, strict);
   if (chosen.empty())
-    co_return Error(Code::kUnreachable, "the endpoint has no address of transport '" + transport_ +
-                                            "': unset VARVE_TRANSPORT, or let the server listen there");
+    co_return Error(Code::kUnreachable,
+                    "the endpoint has no address of transport '" + transport_ +
+                        "': unset VARVE_TRANSPORT, or let the server listen there");
   std::string tried;
   Code code = Code::kUnreachable;
   for (size_t i = 0; i < chosen.size(); ++i) {

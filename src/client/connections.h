@@ -1,4 +1,5 @@
-// Which connection leads to one of several addresses of an endpoint. One Session's; its thread only.
+// Which connection leads to one of several addresses of an endpoint. One Session's; its thread
+// only.
 #pragma once
 
 #include <map>
@@ -18,9 +19,9 @@ class Connections {
   Connections(Executor& executor, rpc::Node& node, std::string transport)
       : executor_(executor), node_(node), transport_(std::move(transport)) {}
 
-  // The first of the addresses that answers; open connections are shared. kUnreachable, naming what was
-  // tried and why each failed, at once when nothing listens on any of them; kTimedOut at the deadline.
-  // `strict`: not even then another transport when the chosen one has no address.
+  // The first of the addresses that answers; open connections are shared. kUnreachable, naming what
+  // was tried and why each failed, at once when nothing listens on any of them; kTimedOut at the
+  // deadline. `strict`: not even then another transport when the chosen one has no address.
   Task<Result<std::shared_ptr<rpc::Peer>>> to(std::vector<std::string> addresses, Instant deadline,
                                               bool strict);
 

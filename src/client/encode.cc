@@ -5,7 +5,8 @@
 namespace varve::client {
 namespace {
 
-constexpr size_t kTargetBytes = 3 * sizeof(Uuid) + sizeof(uint32_t) + sizeof(ObjectId) + sizeof(Epoch);
+constexpr size_t kTargetBytes =
+    3 * sizeof(Uuid) + sizeof(uint32_t) + sizeof(ObjectId) + sizeof(Epoch);
 constexpr uint64_t kChunk = object::kChecksumChunkBytes;
 
 class Writer {
@@ -34,7 +35,9 @@ class Writer {
   std::byte* at_;
 };
 
-bool is_array(const IoDescriptor& descriptor) { return descriptor.kind == object::ValueKind::kArray; }
+bool is_array(const IoDescriptor& descriptor) {
+  return descriptor.kind == object::ValueKind::kArray;
+}
 bool is_punch(const IoDescriptor& descriptor) { return descriptor.from.empty(); }
 
 uint64_t chunks(uint64_t bytes) { return (bytes + kChunk - 1) / kChunk; }
@@ -43,7 +46,8 @@ uint64_t checksum_count(const IoDescriptor& descriptor) {
   if (is_punch(descriptor)) return 0;
   if (!is_array(descriptor)) return chunks(size_of(descriptor.from));
   uint64_t count = 0;
-  for (const object::Range& range : descriptor.ranges) count += chunks(range.count * descriptor.record_size);
+  for (const object::Range& range : descriptor.ranges)
+    count += chunks(range.count * descriptor.record_size);
   return count;
 }
 
@@ -96,8 +100,8 @@ uint64_t encoded_update_bytes(ByteView dkey, std::span<const IoDescriptor> descr
   return bytes;
 }
 
-void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey, uint64_t conditions,
-                   std::span<const IoDescriptor> descriptors, bool checksums) {
+void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey,
+                   uint64_t conditions, std::span<const IoDescriptor> descriptors, bool checksums) {
   const uint64_t bytes = encoded_update_bytes(dkey, descriptors);
   std::byte* begin = scratch.reserve(bytes);
   Writer writer(begin);
@@ -121,12 +125,13 @@ void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey
 uint64_t encoded_fetch_bytes(ByteView dkey, std::span<const IoDescriptor> descriptors) {
   uint64_t bytes = kTargetBytes + 4 + dkey.size() + 8 + 4;
   for (const IoDescriptor& descriptor : descriptors)
-    bytes += 4 + descriptor.akey.size() + 1 + 4 + 8 + 4 + sizeof(object::Range) * descriptor.ranges.size();
+    bytes += 4 + descriptor.akey.size() + 1 + 4 + 8 + 4 +
+             sizeof(object::Range) * descriptor.ranges.size();
   return bytes;
 }
 
-void encode_fetch(Scratch& scratch, const object::Target& target, ByteView dkey, uint64_t conditions,
-                  std::span<const IoDescriptor> descriptors) {
+void encode_fetch(Scratch& scratch, const object::Target& target, ByteView dkey,
+                  uint64_t conditions, std::span<const IoDescriptor> descriptors) {
   const uint64_t bytes = encoded_fetch_bytes(dkey, descriptors);
   std::byte* begin = scratch.reserve(bytes);
   Writer writer(begin);
@@ -149,7 +154,8 @@ object::FetchedPiece FetchedView::piece(size_t index) const {
   object::FetchedPiece piece;
   std::memcpy(&piece.length, at + offsetof(object::FetchedPiece, length), sizeof piece.length);
   piece.hole = at[offsetof(object::FetchedPiece, hole)] != std::byte{0};
-  std::memcpy(&piece.checksum, at + offsetof(object::FetchedPiece, checksum), sizeof piece.checksum);
+  std::memcpy(&piece.checksum, at + offsetof(object::FetchedPiece, checksum),
+              sizeof piece.checksum);
   return piece;
 }
 

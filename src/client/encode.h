@@ -1,4 +1,5 @@
-// The hot records of object/wire.h, written and read without an allocation, byte for byte as visit() does.
+// The hot records of object/wire.h, written and read without an allocation, byte for byte as
+// visit() does.
 #pragma once
 
 #include <memory>
@@ -29,13 +30,13 @@ class Scratch {
 };
 
 // The checksums are made here, from the descriptors' data.
-void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey, uint64_t conditions,
-                   std::span<const IoDescriptor> descriptors, bool checksums);
+void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey,
+                   uint64_t conditions, std::span<const IoDescriptor> descriptors, bool checksums);
 // Bytes that the encoded update takes; to be checked against rpc::kBodyBytesMax before.
 uint64_t encoded_update_bytes(ByteView dkey, std::span<const IoDescriptor> descriptors);
 
-void encode_fetch(Scratch& scratch, const object::Target& target, ByteView dkey, uint64_t conditions,
-                  std::span<const IoDescriptor> descriptors);
+void encode_fetch(Scratch& scratch, const object::Target& target, ByteView dkey,
+                  uint64_t conditions, std::span<const IoDescriptor> descriptors);
 uint64_t encoded_fetch_bytes(ByteView dkey, std::span<const IoDescriptor> descriptors);
 
 // One akey of a decoded FetchReply; `pieces` is the encoded array.

@@ -38,7 +38,8 @@ TEST(Encode, UpdateAsVisitDoes) {
   object::UpdateRequest request{some_target(), as_bytes("dkey"), 3, {}};
   const auto checksums = [&](ByteView run, std::vector<uint32_t>& into) {
     for (size_t at = 0; at < run.size(); at += object::kChecksumChunkBytes)
-      into.push_back(crc32c(run.subspan(at, std::min<size_t>(run.size() - at, object::kChecksumChunkBytes))));
+      into.push_back(
+          crc32c(run.subspan(at, std::min<size_t>(run.size() - at, object::kChecksumChunkBytes))));
   };
   object::AkeyUpdate single;
   single.akey = as_bytes("single");

@@ -1,4 +1,5 @@
-// A server for tests of the client: objects in a map, and faults on demand. Not a model of the real one.
+// A server for tests of the client: objects in a map, and faults on demand. Not a model of the real
+// one.
 #pragma once
 
 #include <map>
@@ -12,15 +13,16 @@ namespace varve::client {
 
 class FakeServer {
  public:
-  FakeServer(Executor& executor, std::unique_ptr<rpc::Node> node, std::vector<std::string> addresses);
+  FakeServer(Executor& executor, std::unique_ptr<rpc::Node> node,
+             std::vector<std::string> addresses);
 
   // What the next requests of an opcode meet, first in first out.
   enum class Fault {
-    kSilence,       // never answered
-    kLostReply,     // executed, but never answered
-    kStale,         // refused with kStale; the map's version rises
-    kDamaged,       // fetches: a wrong byte in the data
-    kShutdown,      // refused with kShutdown
+    kSilence,    // never answered
+    kLostReply,  // executed, but never answered
+    kStale,      // refused with kStale; the map's version rises
+    kDamaged,    // fetches: a wrong byte in the data
+    kShutdown,   // refused with kShutdown
   };
   void next(rpc::Opcode opcode, Fault fault) { faults_[opcode].push_back(fault); }
   uint64_t requests(rpc::Opcode opcode) const {

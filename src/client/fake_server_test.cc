@@ -12,18 +12,24 @@ constexpr uint64_t kDkeyInsert = 2, kPunch = 1;
 
 }  // namespace
 
-FakeServer::FakeServer(Executor& executor, std::unique_ptr<rpc::Node> node, std::vector<std::string> addresses)
+FakeServer::FakeServer(Executor& executor, std::unique_ptr<rpc::Node> node,
+                       std::vector<std::string> addresses)
     : executor_(executor), node_(std::move(node)) {
   map_.version = 1;
   for (size_t i = 0; i < addresses.size(); ++i) {
     auto listening = node_->listen(addresses[i]);
     VARVE_ASSERT(listening.ok(), "a test's server can listen");
-    map_.targets.push_back({Rank{0}, TargetIndex{static_cast<uint32_t>(i)}, placement::TargetState::kUp, {*listening}});
+    map_.targets.push_back({Rank{0},
+                            TargetIndex{static_cast<uint32_t>(i)},
+                            placement::TargetState::kUp,
+                            {*listening}});
   }
   for (const rpc::Opcode opcode :
-       {pool::kPoolConnect, pool::kPoolQuery, container::kContainerOpen, object::kObjectUpdate, object::kObjectFetch,
-        object::kObjectPunch, object::kObjectListKeys, container::kAllocateObjectIds})
-    node_->handle(opcode, [this, opcode](rpc::Request& request) { return handle(opcode, request); });
+       {pool::kPoolConnect, pool::kPoolQuery, container::kContainerOpen, object::kObjectUpdate,
+        object::kObjectFetch, object::kObjectPunch, object::kObjectListKeys,
+        container::kAllocateObjectIds})
+    node_->handle(opcode,
+                  [this, opcode](rpc::Request& request) { return handle(opcode, request); });
 }
 
 Task<void> FakeServer::handle(rpc::Opcode opcode, rpc::Request& request) {
@@ -41,8 +47,10 @@ Task<void> FakeServer::handle(rpc::Opcode opcode, rpc::Request& request) {
       request.fail(Error(Code::kShutdown));
       co_return;
     case Fault::kLostReply:
-      if (opcode == object::kObjectUpdate) co_await update(request, false);
-      else punch(request, false);
+      if (opcode == object::kObjectUpdate)
+        co_await update(request, false);
+      else
+        punch(request, false);
       [[fallthrough]];
     case Fault::kSilence:
       co_await executor_.sleep_for(3600s);
@@ -76,10 +84,15 @@ Task<void> FakeServer::serve(rpc::Opcode opcode, rpc::Request& request) {
       request.reply_now(encode(reply));
       co_return;
     }
-    case object::kObjectUpdate: co_return co_await update(request, true);
-    case object::kObjectFetch: co_return co_await fetch(request, false);
-    case object::kObjectPunch: punch(request, true); co_return;
-    default: list(request);
+    case object::kObjectUpdate:
+      co_return co_await update(request, true);
+    case object::kObjectFetch:
+      co_return co_await fetch(request, false);
+    case object::kObjectPunch:
+      punch(request, true);
+      co_return;
+    default:
+      list(request);
   }
 }
 
@@ -107,8 +120,10 @@ Task<void> FakeServer::update(rpc::Request& request, bool answer) {
     const auto take = [&](uint64_t length) {
       const ByteView run = ByteView(data).subspan(at, length);
       for (uint64_t done = 0; done < length; done += object::kChecksumChunkBytes) {
-        const ByteView chunk = run.subspan(done, std::min<uint64_t>(length - done, object::kChecksumChunkBytes));
-        VARVE_ASSERT(akey.checksums.at(checksum++) == crc32c(chunk), "checksums arrive with the data");
+        const ByteView chunk =
+            run.subspan(done, std::min<uint64_t>(length - done, object::kChecksumChunkBytes));
+        VARVE_ASSERT(akey.checksums.at(checksum++) == crc32c(chunk),
+                     "checksums arrive with the data");
       }
       at += length;
       return Buffer(run.begin(), run.end());
@@ -147,7 +162,8 @@ Task<void> FakeServer::fetch(rpc::Request& request, bool damage) {
     found.found = true;
     const auto piece = [&](ByteView bytes) {
       for (uint64_t done = 0; done < bytes.size(); done += object::kChecksumChunkBytes) {
-        const ByteView chunk = bytes.subspan(done, std::min<uint64_t>(bytes.size() - done, object::kChecksumChunkBytes));
+        const ByteView chunk = bytes.subspan(
+            done, std::min<uint64_t>(bytes.size() - done, object::kChecksumChunkBytes));
         found.pieces.push_back({chunk.size(), false, crc32c(chunk)});
         data.insert(data.end(), chunk.begin(), chunk.end());
       }
@@ -171,8 +187,10 @@ Task<void> FakeServer::fetch(rpc::Request& request, bool damage) {
         const auto record = value.records.find(i);
         const bool is_hole = record == value.records.end();
         if (is_hole != (hole > 0)) flush();
-        if (is_hole) hole += value.record_size;
-        else run.insert(run.end(), record->second.begin(), record->second.end());
+        if (is_hole)
+          hole += value.record_size;
+        else
+          run.insert(run.end(), record->second.begin(), record->second.end());
       }
       flush();
     }
@@ -205,11 +223,13 @@ void FakeServer::list(rpc::Request& request) {
   for (const auto& [key, value] : objects[decoded->target.oid]) keys.insert(key.first);
   object::ListReply reply;
   reply.anchor = decoded->anchor;
-  // Which target is asked is known by the group that the anchor began with: the fake keeps it in `hash`.
+  // Which target is asked is known by the group that the anchor began with: the fake keeps it in
+  // `hash`.
   uint64_t bytes = 0;
   for (auto at = keys.upper_bound(text(ByteView(decoded->anchor.key))); at != keys.end(); ++at) {
     if (reply.entries.size() == decoded->limit ||
-        (decoded->bytes_limit && bytes + at->size() > decoded->bytes_limit && !reply.entries.empty())) {
+        (decoded->bytes_limit && bytes + at->size() > decoded->bytes_limit &&
+         !reply.entries.empty())) {
       request.reply_now(encode(reply));
       return;
     }

@@ -5,11 +5,14 @@
 namespace varve::client {
 namespace {
 
-Error malformed() { return Error(Code::kProtocol, "the answer to a fetch does not fit what was asked for"); }
+Error malformed() {
+  return Error(Code::kProtocol, "the answer to a fetch does not fit what was asked for");
+}
 
 Error mismatch(const IoDescriptor& descriptor) {
-  return Error(Code::kChecksum, "the data of akey '" + std::string(as_text(descriptor.akey)) +
-                                    "' does not match its checksum; the copy on the server may be damaged");
+  return Error(Code::kChecksum,
+               "the data of akey '" + std::string(as_text(descriptor.akey)) +
+                   "' does not match its checksum; the copy on the server may be damaged");
 }
 
 // Calls visit(piece of memory) over bytes [skip, skip + length).
@@ -36,7 +39,8 @@ void copy_to(Scatter into, uint64_t skip, ByteView from) {
 }
 
 void zero(Scatter into, uint64_t skip, uint64_t length) {
-  each(into, skip, length, [](MutableByteView piece) { std::memset(piece.data(), 0, piece.size()); });
+  each(into, skip, length,
+       [](MutableByteView piece) { std::memset(piece.data(), 0, piece.size()); });
 }
 
 }  // namespace
@@ -61,8 +65,8 @@ FetchLanding::FetchLanding(std::span<const IoDescriptor> descriptors) {
   into_ = Scatter(&own_view_, 1);
 }
 
-Result<void> FetchLanding::land(ByteView body, uint64_t bulk_bytes, std::span<IoDescriptor> descriptors,
-                                bool checksums) {
+Result<void> FetchLanding::land(ByteView body, uint64_t bulk_bytes,
+                                std::span<IoDescriptor> descriptors, bool checksums) {
   FetchReplyReader reader(body);
   if (reader.akeys() != descriptors.size() || bulk_bytes > room_) return malformed();
   arrived_ = bulk_bytes;
@@ -74,31 +78,39 @@ Result<void> FetchLanding::land(ByteView body, uint64_t bulk_bytes, std::span<Io
     descriptor.fetched_bytes = descriptor.fetched_end = 0;
     if (descriptor.found) descriptor.found->clear();
     Result<void> landed;
-    if (descriptor.kind == object::ValueKind::kArray) landed = land_array(view, descriptor, checksums);
-    else landed = land_single(view, descriptor, checksums);
-    if (landed.code() == Code::kRecordTooBig) too_big = true;
-    else if (!landed) return landed;
+    if (descriptor.kind == object::ValueKind::kArray)
+      landed = land_array(view, descriptor, checksums);
+    else
+      landed = land_single(view, descriptor, checksums);
+    if (landed.code() == Code::kRecordTooBig)
+      too_big = true;
+    else if (!landed)
+      return landed;
   }
   if (!reader.done() || taken_ != arrived_) return malformed();
   if (too_big) return Error(Code::kRecordTooBig, "the value is larger than the room for it");
   return {};
 }
 
-// The data pieces, which lie in into_ from taken_ on, add up to `expected` and have their checksums.
-Result<void> FetchLanding::check_pieces(const FetchedView& view, uint64_t expected, bool checksums) {
+// The data pieces, which lie in into_ from taken_ on, add up to `expected` and have their
+// checksums.
+Result<void> FetchLanding::check_pieces(const FetchedView& view, uint64_t expected,
+                                        bool checksums) {
   uint64_t at = taken_;
   for (size_t i = 0; i < view.piece_count(); ++i) {
     const object::FetchedPiece piece = view.piece(i);
     if (piece.hole) continue;
     if (piece.length > arrived_ - at) return malformed();
-    if (checksums && checksum_of(into_, at, piece.length) != piece.checksum) return Error(Code::kChecksum);
+    if (checksums && checksum_of(into_, at, piece.length) != piece.checksum)
+      return Error(Code::kChecksum);
     at += piece.length;
   }
   if (at - taken_ != expected) return malformed();
   return {};
 }
 
-Result<void> FetchLanding::land_single(const FetchedView& view, IoDescriptor& descriptor, bool checksums) {
+Result<void> FetchLanding::land_single(const FetchedView& view, IoDescriptor& descriptor,
+                                       bool checksums) {
   const uint64_t room = size_of(descriptor.into);
   const uint64_t length = view.found ? view.single_length : 0;
   descriptor.record_size = length;
@@ -115,16 +127,18 @@ Result<void> FetchLanding::land_single(const FetchedView& view, IoDescriptor& de
   return {};
 }
 
-Result<void> FetchLanding::land_array(const FetchedView& view, IoDescriptor& descriptor, bool checksums) {
+Result<void> FetchLanding::land_array(const FetchedView& view, IoDescriptor& descriptor,
+                                      bool checksums) {
   if (view.record_size && descriptor.record_size && view.record_size != descriptor.record_size)
-    return Error(Code::kRecordSize, "the array of akey '" + std::string(as_text(descriptor.akey)) + "' has records of " +
-                                        std::to_string(view.record_size) + " bytes, not of " +
-                                        std::to_string(descriptor.record_size));
+    return Error(Code::kRecordSize, "the array of akey '" + std::string(as_text(descriptor.akey)) +
+                                        "' has records of " + std::to_string(view.record_size) +
+                                        " bytes, not of " + std::to_string(descriptor.record_size));
   const uint64_t room = size_of(descriptor.into);
   uint64_t records = 0;
   for (const object::Range& range : descriptor.ranges) records += range.count;
   const uint64_t record_size = view.found ? view.record_size : descriptor.record_size;
-  const uint64_t wanted = record_size && records <= room / record_size ? records * record_size : room;
+  const uint64_t wanted =
+      record_size && records <= room / record_size ? records * record_size : room;
   descriptor.record_size = view.found ? view.record_size : 0;
   if (!view.found || room == 0) {
     if (view.piece_count() != 0) return malformed();

@@ -16,8 +16,8 @@ Result<network::Address> LazyNetwork::listen(const network::Address& address) {
   return network->listen(address);
 }
 
-Task<Result<std::shared_ptr<network::Connection>>> LazyNetwork::connect(const network::Address& address,
-                                                                        Instant deadline) {
+Task<Result<std::shared_ptr<network::Connection>>> LazyNetwork::connect(
+    const network::Address& address, Instant deadline) {
   VARVE_CO_TRY(network::Network * network, inner());
   co_return co_await network->connect(address, deadline);
 }

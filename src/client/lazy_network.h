@@ -1,5 +1,5 @@
-// A transport that is set up when the first connection is made over it: a client that reaches its servers
-// through the same-host path never pays for UCX.
+// A transport that is set up when the first connection is made over it: a client that reaches its
+// servers through the same-host path never pays for UCX.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
-// Update, fetch and punch: which target, what to do about a lost answer, and where fetched bytes belong.
+// Update, fetch and punch: which target, what to do about a lost answer, and where fetched bytes
+// belong.
 #include <algorithm>
 
 #include "client/fetched.h"
@@ -11,14 +12,16 @@ constexpr uint64_t kCondPunch = 1, kCondDkeyInsert = 2, kCondAkeyInsert = 16;
 // Fetches of arrays beyond this are made in parts, so that the list of their pieces fits a reply.
 constexpr uint64_t kFetchBytesMax = 32 * kMiB;
 constexpr uint32_t kDamagedMax = 2;
-// A lost conditional update is recognised by its bytes only if they can hardly be somebody else's too.
+// A lost conditional update is recognised by its bytes only if they can hardly be somebody else's
+// too.
 constexpr uint64_t kTellingBytesMin = 16, kTellingBytesMax = 1 * kMiB;
 
 Result<void> check_key(ByteView key, const char* what) {
   if (key.empty()) return Error(Code::kInvalid, std::string("the ") + what + " is empty");
   if (key.size() > object::kKeyBytesMax)
-    return Error(Code::kKeyTooBig, std::string("the ") + what + " has " + std::to_string(key.size()) +
-                                       " bytes; at most " + std::to_string(object::kKeyBytesMax) + " are possible");
+    return Error(Code::kKeyTooBig, std::string("the ") + what + " has " +
+                                       std::to_string(key.size()) + " bytes; at most " +
+                                       std::to_string(object::kKeyBytesMax) + " are possible");
   return {};
 }
 
@@ -42,19 +45,22 @@ Result<void> check_update(ByteView dkey, std::span<const IoDescriptor> descripto
     if (descriptor.kind == object::ValueKind::kNone)
       return Error(Code::kInvalid, "an update of neither a single value nor an array");
     if (descriptor.kind != object::ValueKind::kArray) continue;
-    if (descriptor.ranges.empty()) return Error(Code::kInvalid, "an update of an array names no range");
+    if (descriptor.ranges.empty())
+      return Error(Code::kInvalid, "an update of an array names no range");
     if (descriptor.record_size == 0 || descriptor.record_size > ~0U)
       return Error(Code::kInvalid, "an update of an array needs a record size of 1 byte to 4 GiB");
     VARVE_TRY(const uint64_t bytes, array_bytes(descriptor));
     if (!descriptor.from.empty() && bytes != size_of(descriptor.from))
-      return Error(Code::kBadIo, "the ranges take " + std::to_string(bytes) + " bytes and the buffers hold " +
+      return Error(Code::kBadIo, "the ranges take " + std::to_string(bytes) +
+                                     " bytes and the buffers hold " +
                                      std::to_string(size_of(descriptor.from)));
   }
   const uint64_t body = encoded_update_bytes(dkey, descriptors);
   if (body > rpc::kBodyBytesMax)
-    return Error(Code::kOverflow, "the update has too many keys, ranges or bytes for one request (" +
-                                      std::to_string(body) + " bytes of description, " +
-                                      std::to_string(rpc::kBodyBytesMax) + " fit): split it");
+    return Error(Code::kOverflow,
+                 "the update has too many keys, ranges or bytes for one request (" +
+                     std::to_string(body) + " bytes of description, " +
+                     std::to_string(rpc::kBodyBytesMax) + " fit): split it");
   return {};
 }
 
@@ -64,14 +70,17 @@ Result<void> check_fetch(ByteView dkey, std::span<const IoDescriptor> descriptor
   for (const IoDescriptor& descriptor : descriptors) {
     if (descriptor.akey.size() > object::kKeyBytesMax) return check_key(descriptor.akey, "akey");
     if (descriptor.kind != object::ValueKind::kArray) continue;
-    if (descriptor.ranges.empty()) return Error(Code::kInvalid, "a fetch of an array names no range");
+    if (descriptor.ranges.empty())
+      return Error(Code::kInvalid, "a fetch of an array names no range");
     VARVE_TRY(const uint64_t bytes, array_bytes(descriptor));
     if (!descriptor.into.empty() && bytes > size_of(descriptor.into))
-      return Error(Code::kRecordTooBig, "the ranges take " + std::to_string(bytes) + " bytes and there is room for " +
+      return Error(Code::kRecordTooBig, "the ranges take " + std::to_string(bytes) +
+                                            " bytes and there is room for " +
                                             std::to_string(size_of(descriptor.into)));
   }
   if (encoded_fetch_bytes(dkey, descriptors) > rpc::kBodyBytesMax)
-    return Error(Code::kOverflow, "the fetch has too many keys or ranges for one request: split it");
+    return Error(Code::kOverflow,
+                 "the fetch has too many keys or ranges for one request: split it");
   return {};
 }
 
@@ -83,17 +92,19 @@ bool inserts(uint64_t conditions, std::span<const IoDescriptor> descriptors) {
 }
 
 Error outcome_unknown(const char* verb, const Error& error) {
-  return Error(Code::kTimedOut, std::string(verb) +
-                                    ": the connection was lost and the answer with it, and now the server says: " +
-                                    std::string(error.text()) +
-                                    ". It is not known whether this is our own doing: look, then decide");
+  return Error(Code::kTimedOut,
+               std::string(verb) +
+                   ": the connection was lost and the answer with it, and now the server says: " +
+                   std::string(error.text()) +
+                   ". It is not known whether this is our own doing: look, then decide");
 }
 
 }  // namespace
 
 Result<void> SessionImpl::check_open(const Object& object, bool write) const {
   const ContainerHandle& container = *object.container;
-  if (container.closed.load(std::memory_order_relaxed) || container.pool->closed.load(std::memory_order_relaxed))
+  if (container.closed.load(std::memory_order_relaxed) ||
+      container.pool->closed.load(std::memory_order_relaxed))
     return Error(Code::kNoHandle, "the container or its pool is closed: open it again");
   if (write && (!container.writable || object.snapshot != kEpochMax))
     return Error(Code::kNoPermission, "the container is open for reading only");
@@ -122,7 +133,8 @@ Result<SessionImpl::Routed> SessionImpl::route_group(const Object& object, uint3
   // Listings of objects make their own layout: a class-less object keeps it.
   Result<placement::Layout> layout = placement::compute_layout(object.oid, *map);
   if (!layout) return std::move(layout.error());
-  if (group >= layout->targets.size()) return Error(Code::kStale, "the object has fewer groups now");
+  if (group >= layout->targets.size())
+    return Error(Code::kStale, "the object has fewer groups now");
   const uint32_t target = layout->targets[group];
   return Routed{std::move(map), target};
 }
@@ -139,7 +151,8 @@ Task<Result<Epoch>> SessionImpl::update(const Object& object, ByteView dkey, uin
   co_return co_await update_once(object, dkey, conditions, descriptors, pieces);
 }
 
-Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey, uint64_t conditions,
+Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey,
+                                             uint64_t conditions,
                                              std::span<IoDescriptor> descriptors, Gather bulk) {
   Attempt attempt = new_attempt(true);
   const uint64_t hash = placement::dkey_hash(dkey);
@@ -150,11 +163,18 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
     VARVE_CO_TRY(const Routed routed, route(object, hash));
     if (first || encoded_for != routed.map->version) {
       encoded_for = routed.map->version;
-      encode_update(*body, target_of(object, encoded_for, kEpochNone), dkey, conditions, descriptors,
-                    options_.checksums);
+      encode_update(*body, target_of(object, encoded_for, kEpochNone), dkey, conditions,
+                    descriptors, options_.checksums);
     }
-    const ShardCall call{&object, object.container->pool.get(), routed.map, routed.target,
-                         object::kObjectUpdate, "update", bulk, {}, bulk_bytes};
+    const ShardCall call{&object,
+                         object.container->pool.get(),
+                         routed.map,
+                         routed.target,
+                         object::kObjectUpdate,
+                         "update",
+                         bulk,
+                         {},
+                         bulk_bytes};
     Result<rpc::Reply> reply = co_await call_shard(call, body->view(), attempt);
     if (reply) {
       Decoder decoder{ByteView(reply->body)};
@@ -175,11 +195,13 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
 }
 
 // An insert was sent, its answer lost, and the second try met a value: ours if it has our bytes.
-Task<Result<Epoch>> SessionImpl::settle_lost_update(const Object& object, ByteView dkey, Error error,
+Task<Result<Epoch>> SessionImpl::settle_lost_update(const Object& object, ByteView dkey,
+                                                    Error error,
                                                     std::span<IoDescriptor> descriptors) {
   uint64_t total = 0;
   for (const IoDescriptor& descriptor : descriptors) total += size_of(descriptor.from);
-  if (total < kTellingBytesMin || total > kTellingBytesMax) co_return outcome_unknown("insert", error);
+  if (total < kTellingBytesMin || total > kTellingBytesMax)
+    co_return outcome_unknown("insert", error);
   Buffer stored(total);
   std::vector<IoDescriptor> fetches(descriptors.size());
   std::vector<MutableByteView> rooms(descriptors.size());
@@ -190,7 +212,8 @@ Task<Result<Epoch>> SessionImpl::settle_lost_update(const Object& object, ByteVi
     used += bytes;
     fetches[i].akey = descriptors[i].akey;
     fetches[i].kind = descriptors[i].kind;
-    fetches[i].record_size = descriptors[i].kind == object::ValueKind::kArray ? descriptors[i].record_size : 0;
+    fetches[i].record_size =
+        descriptors[i].kind == object::ValueKind::kArray ? descriptors[i].record_size : 0;
     fetches[i].ranges = descriptors[i].ranges;
     fetches[i].into = Scatter(&rooms[i], 1);
   }
@@ -210,7 +233,8 @@ Task<Result<void>> SessionImpl::fetch(const Object& object, ByteView dkey, uint6
                                       std::span<IoDescriptor> descriptors) {
   VARVE_CO_CHECK(check_open(object, false));
   VARVE_CO_CHECK(check_fetch(dkey, descriptors));
-  const bool one_array = descriptors.size() == 1 && descriptors[0].kind == object::ValueKind::kArray &&
+  const bool one_array = descriptors.size() == 1 &&
+                         descriptors[0].kind == object::ValueKind::kArray &&
                          descriptors[0].record_size > 0 && !descriptors[0].into.empty();
   if (one_array && *array_bytes(descriptors[0]) > kFetchBytesMax)
     co_return co_await fetch_halves(object, dkey, conditions, descriptors[0]);
@@ -222,8 +246,8 @@ Task<Result<void>> SessionImpl::fetch(const Object& object, ByteView dkey, uint6
   co_return fetched;
 }
 
-Task<Result<void>> SessionImpl::fetch_halves(const Object& object, ByteView dkey, uint64_t conditions,
-                                             IoDescriptor& descriptor) {
+Task<Result<void>> SessionImpl::fetch_halves(const Object& object, ByteView dkey,
+                                             uint64_t conditions, IoDescriptor& descriptor) {
   const uint64_t records = *array_bytes(descriptor) / descriptor.record_size;
   const uint64_t left_records = records / 2;
   std::vector<object::Range> ranges[2];
@@ -268,12 +292,21 @@ Task<Result<void>> SessionImpl::fetch_once(const Object& object, ByteView dkey, 
   bool mismatched = false;
   for (;;) {
     VARVE_CO_TRY(const Routed routed, route(object, hash));
-    encode_fetch(*body, target_of(object, routed.map->version, object.snapshot), dkey, conditions, descriptors);
-    const ShardCall call{&object, object.container->pool.get(), routed.map, routed.target,
-                         object::kObjectFetch, "fetch", {}, landing.into(), landing.room()};
+    encode_fetch(*body, target_of(object, routed.map->version, object.snapshot), dkey, conditions,
+                 descriptors);
+    const ShardCall call{&object,
+                         object.container->pool.get(),
+                         routed.map,
+                         routed.target,
+                         object::kObjectFetch,
+                         "fetch",
+                         {},
+                         landing.into(),
+                         landing.room()};
     Result<rpc::Reply> reply = co_await call_shard(call, body->view(), attempt);
     if (reply) {
-      Result<void> landed = landing.land(ByteView(reply->body), reply->bulk_bytes, descriptors, options_.checksums);
+      Result<void> landed =
+          landing.land(ByteView(reply->body), reply->bulk_bytes, descriptors, options_.checksums);
       if (landed.code() != Code::kChecksum) co_return landed;
       // Once more: it may have been the way here. Twice means that it lies wrong over there.
       if (std::exchange(mismatched, true))
@@ -292,7 +325,8 @@ Task<Result<void>> SessionImpl::fetch_once(const Object& object, ByteView dkey, 
 Task<Result<void>> SessionImpl::punch(const Object& object, std::span<const ByteView> dkeys,
                                       std::span<const ByteView> akeys, uint64_t conditions) {
   VARVE_CO_CHECK(check_open(object, true));
-  if (!akeys.empty() && dkeys.size() != 1) co_return Error(Code::kInvalid, "akeys are punched under one dkey");
+  if (!akeys.empty() && dkeys.size() != 1)
+    co_return Error(Code::kInvalid, "akeys are punched under one dkey");
   for (const ByteView& dkey : dkeys) VARVE_CO_CHECK(check_key(dkey, "dkey"));
   const auto groups = static_cast<uint32_t>(object.layout.targets.size());
   std::vector<object::PunchRequest> requests(groups);
@@ -313,11 +347,13 @@ Task<Result<void>> SessionImpl::punch(const Object& object, std::span<const Byte
     if (!punched) co_return punched;
     met = true;
   }
-  if (!met) co_return Error(Code::kNonexistent, "object " + object.oid.to_string() + " does not exist");
+  if (!met)
+    co_return Error(Code::kNonexistent, "object " + object.oid.to_string() + " does not exist");
   co_return Result<void>();
 }
 
-Task<Result<void>> SessionImpl::punch_group(const Object& object, uint32_t group, object::PunchRequest request) {
+Task<Result<void>> SessionImpl::punch_group(const Object& object, uint32_t group,
+                                            object::PunchRequest request) {
   Attempt attempt = new_attempt(true);
   for (;;) {
     VARVE_CO_TRY(const Routed routed, route_group(object, group));
@@ -325,11 +361,19 @@ Task<Result<void>> SessionImpl::punch_group(const Object& object, uint32_t group
     Buffer body = encode(request);
     if (body.size() > rpc::kBodyBytesMax)
       co_return Error(Code::kOverflow, "the punch names too many keys for one request: split it");
-    const ShardCall call{&object, object.container->pool.get(), routed.map, routed.target,
-                         object::kObjectPunch, "punch", {}, {}, 0};
+    const ShardCall call{&object,
+                         object.container->pool.get(),
+                         routed.map,
+                         routed.target,
+                         object::kObjectPunch,
+                         "punch",
+                         {},
+                         {},
+                         0};
     Result<rpc::Reply> reply = co_await call_shard(call, ByteView(body), attempt);
     if (reply) co_return Result<void>();
-    if (reply.code() == Code::kNonexistent && attempt.maybe_executed && (request.conditions & kCondPunch))
+    if (reply.code() == Code::kNonexistent && attempt.maybe_executed &&
+        (request.conditions & kCondPunch))
       co_return outcome_unknown("punch", reply.error());
     if (reply.code() == Code::kStale) {
       VARVE_CO_CHECK(co_await refresh_map(*object.container->pool, routed.map->version));

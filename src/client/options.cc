@@ -30,8 +30,9 @@ Result<Options> options_from_environment() {
     options.addresses = split(addresses);
     for (const std::string& address : options.addresses)
       if (address.find("://") == std::string::npos)
-        return Error(Code::kInvalid, "VARVE_ADDRESS: '" + address +
-                                         "' is no address; write tcp://HOST:PORT or local:///PATH.sock");
+        return Error(Code::kInvalid,
+                     "VARVE_ADDRESS: '" + address +
+                         "' is no address; write tcp://HOST:PORT or local:///PATH.sock");
   }
   if (options.addresses.empty()) {
     const std::string own = network::default_run_directory();
@@ -43,7 +44,8 @@ Result<Options> options_from_environment() {
   if (const char* transport = variable("VARVE_TRANSPORT")) {
     options.transport = transport;
     if (options.transport != "tcp" && options.transport != "local" && options.transport != "memory")
-      return Error(Code::kInvalid, "VARVE_TRANSPORT: '" + options.transport + "' is none of tcp, local");
+      return Error(Code::kInvalid,
+                   "VARVE_TRANSPORT: '" + options.transport + "' is none of tcp, local");
   }
   if (const char* timeout = variable("VARVE_TIMEOUT_MS")) {
     const std::string_view text = timeout;

@@ -27,8 +27,8 @@ Task<Result<pool::SystemInfo>> SessionImpl::query_system() {
 
 Task<Result<pool::PoolInfo>> SessionImpl::create_pool(pool::CreatePool request) {
   request.operation = next_operation();
-  VARVE_CO_TRY(auto reply, co_await ask<pool::CreatePoolReply>(pool::kPoolCreate, "creation of the pool",
-                                                               std::move(request)));
+  VARVE_CO_TRY(auto reply, co_await ask<pool::CreatePoolReply>(
+                               pool::kPoolCreate, "creation of the pool", std::move(request)));
   co_return std::move(reply.info);
 }
 
@@ -38,20 +38,21 @@ Task<Result<void>> SessionImpl::destroy_pool(std::string name, bool force, bool 
 }
 
 Task<Result<std::vector<pool::PoolInfo>>> SessionImpl::list_pools() {
-  VARVE_CO_TRY(auto reply,
-               co_await ask<pool::ListPoolsReply>(pool::kPoolList, "listing of the pools", pool::ListPools{}));
+  VARVE_CO_TRY(auto reply, co_await ask<pool::ListPoolsReply>(
+                               pool::kPoolList, "listing of the pools", pool::ListPools{}));
   co_return std::move(reply.pools);
 }
 
 Task<Result<pool::QueryPoolReply>> SessionImpl::query_pool(std::string name) {
   pool::QueryPool request{std::move(name)};
-  co_return co_await ask<pool::QueryPoolReply>(pool::kPoolQuery, "query of the pool", std::move(request));
+  co_return co_await ask<pool::QueryPoolReply>(pool::kPoolQuery, "query of the pool",
+                                               std::move(request));
 }
 
 Task<Result<Pool>> SessionImpl::connect_pool(std::string name, uint32_t flags) {
   pool::ConnectPool request{std::move(name), flags};
-  VARVE_CO_TRY(auto reply, co_await ask<pool::ConnectPoolReply>(pool::kPoolConnect, "connection to the pool",
-                                                                std::move(request)));
+  VARVE_CO_TRY(auto reply, co_await ask<pool::ConnectPoolReply>(
+                               pool::kPoolConnect, "connection to the pool", std::move(request)));
   auto pool = std::make_shared<PoolHandle>();
   pool->uuid = reply.info.uuid;
   pool->handle = reply.handle;
@@ -63,46 +64,52 @@ Task<Result<Pool>> SessionImpl::connect_pool(std::string name, uint32_t flags) {
 }
 
 Task<Result<void>> SessionImpl::disconnect_pool(Pool pool) {
-  if (!pool || pool->closed.exchange(true)) co_return Error(Code::kNoHandle, "the pool handle is closed already");
+  if (!pool || pool->closed.exchange(true))
+    co_return Error(Code::kNoHandle, "the pool handle is closed already");
   pool::DisconnectPool request{pool->uuid, pool->handle};
   co_return co_await tell(pool::kPoolDisconnect, "disconnection from the pool", std::move(request));
 }
 
 Task<Result<std::vector<pool::Property>>> SessionImpl::pool_properties(std::string name) {
   pool::GetProperties request{std::move(name)};
-  VARVE_CO_TRY(auto reply, co_await ask<pool::Properties>(pool::kPoolGetProperties,
-                                                          "query of the pool's properties", std::move(request)));
+  VARVE_CO_TRY(auto reply,
+               co_await ask<pool::Properties>(
+                   pool::kPoolGetProperties, "query of the pool's properties", std::move(request)));
   co_return std::move(reply.properties);
 }
 
-Task<Result<void>> SessionImpl::set_pool_properties(std::string name, std::vector<pool::Property> properties) {
+Task<Result<void>> SessionImpl::set_pool_properties(std::string name,
+                                                    std::vector<pool::Property> properties) {
   pool::SetProperties request{next_operation(), std::move(name), std::move(properties)};
-  co_return co_await tell(pool::kPoolSetProperties, "change of the pool's properties", std::move(request));
+  co_return co_await tell(pool::kPoolSetProperties, "change of the pool's properties",
+                          std::move(request));
 }
 
 Task<Result<std::vector<pool::Attribute>>> SessionImpl::pool_attributes(
     Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) {
   VARVE_CO_CHECK(check_handle(pool));
   pool::PoolAttributes request{next_operation(), pool->uuid, verb, std::move(attributes)};
-  VARVE_CO_TRY(auto reply, co_await ask<pool::AttributesReply>(pool::kPoolAttributes, "pool attributes",
-                                                               std::move(request)));
+  VARVE_CO_TRY(auto reply, co_await ask<pool::AttributesReply>(
+                               pool::kPoolAttributes, "pool attributes", std::move(request)));
   co_return std::move(reply.attributes);
 }
 
-Task<Result<container::ContainerInfo>> SessionImpl::create_container(Pool pool,
-                                                                     container::CreateContainer request) {
+Task<Result<container::ContainerInfo>> SessionImpl::create_container(
+    Pool pool, container::CreateContainer request) {
   VARVE_CO_CHECK(check_handle(pool));
   request.operation = next_operation();
   request.pool = pool->uuid;
-  VARVE_CO_TRY(auto reply, co_await ask<container::ContainerReply>(
-                               container::kContainerCreate, "creation of the container", std::move(request)));
+  VARVE_CO_TRY(auto reply,
+               co_await ask<container::ContainerReply>(
+                   container::kContainerCreate, "creation of the container", std::move(request)));
   co_return std::move(reply.info);
 }
 
 Task<Result<void>> SessionImpl::destroy_container(Pool pool, std::string name, bool force) {
   VARVE_CO_CHECK(check_handle(pool));
   container::DestroyContainer request{next_operation(), pool->uuid, std::move(name), force};
-  co_return co_await tell(container::kContainerDestroy, "destruction of the container", std::move(request));
+  co_return co_await tell(container::kContainerDestroy, "destruction of the container",
+                          std::move(request));
 }
 
 Task<Result<std::vector<container::ContainerInfo>>> SessionImpl::list_containers(Pool pool) {
@@ -116,18 +123,21 @@ Task<Result<std::vector<container::ContainerInfo>>> SessionImpl::list_containers
 Task<Result<container::ContainerInfo>> SessionImpl::query_container(Pool pool, std::string name) {
   VARVE_CO_CHECK(check_handle(pool));
   container::QueryContainer request{pool->uuid, std::move(name)};
-  VARVE_CO_TRY(auto reply, co_await ask<container::ContainerReply>(
-                               container::kContainerQuery, "query of the container", std::move(request)));
+  VARVE_CO_TRY(auto reply,
+               co_await ask<container::ContainerReply>(
+                   container::kContainerQuery, "query of the container", std::move(request)));
   co_return std::move(reply.info);
 }
 
 Task<Result<Container>> SessionImpl::open_container(Pool pool, std::string name, uint32_t flags) {
   VARVE_CO_CHECK(check_handle(pool));
   if (!(flags & (kContainerReadOnly | kContainerReadWrite | kContainerExclusive)))
-    co_return Error(Code::kInvalid, "opening container '" + name + "': flags say neither read-only nor read-write");
+    co_return Error(Code::kInvalid,
+                    "opening container '" + name + "': flags say neither read-only nor read-write");
   container::OpenContainer request{pool->uuid, pool->handle, std::move(name), flags};
-  VARVE_CO_TRY(auto reply, co_await ask<container::OpenContainerReply>(
-                               container::kContainerOpen, "opening of the container", std::move(request)));
+  VARVE_CO_TRY(auto reply,
+               co_await ask<container::OpenContainerReply>(
+                   container::kContainerOpen, "opening of the container", std::move(request)));
   auto container = std::make_shared<ContainerHandle>();
   container->pool = std::move(pool);
   container->uuid = reply.info.uuid;
@@ -141,7 +151,8 @@ Task<Result<void>> SessionImpl::close_container(Container container) {
   if (!container || container->closed.exchange(true))
     co_return Error(Code::kNoHandle, "the container handle is closed already");
   container::CloseContainer request{container->pool->uuid, container->uuid, container->handle};
-  co_return co_await tell(container::kContainerClose, "closing of the container", std::move(request));
+  co_return co_await tell(container::kContainerClose, "closing of the container",
+                          std::move(request));
 }
 
 Task<Result<void>> SessionImpl::set_container_properties(Pool pool, std::string name,
@@ -149,17 +160,18 @@ Task<Result<void>> SessionImpl::set_container_properties(Pool pool, std::string 
   VARVE_CO_CHECK(check_handle(pool));
   container::SetContainerProperties request{next_operation(), pool->uuid, std::move(name),
                                             std::move(properties)};
-  co_return co_await tell(container::kContainerSetProperties, "change of the container's properties",
-                          std::move(request));
+  co_return co_await tell(container::kContainerSetProperties,
+                          "change of the container's properties", std::move(request));
 }
 
 Task<Result<std::vector<pool::Attribute>>> SessionImpl::container_attributes(
     Container container, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) {
   VARVE_CO_CHECK(check_handle(container));
-  container::ContainerAttributes request{next_operation(), container->pool->uuid, container->uuid, verb,
-                                         std::move(attributes)};
-  VARVE_CO_TRY(auto reply, co_await ask<pool::AttributesReply>(container::kContainerAttributes,
-                                                               "container attributes", std::move(request)));
+  container::ContainerAttributes request{next_operation(), container->pool->uuid, container->uuid,
+                                         verb, std::move(attributes)};
+  VARVE_CO_TRY(auto reply,
+               co_await ask<pool::AttributesReply>(container::kContainerAttributes,
+                                                   "container attributes", std::move(request)));
   co_return std::move(reply.attributes);
 }
 
@@ -169,12 +181,15 @@ Task<Result<uint64_t>> SessionImpl::allocate_object_ids(Container container, uin
   const Uuid uuid = container->uuid;
   IdRange& kept = object_ids_[uuid];
   if (kept.end - kept.next < count) {
-    const uint64_t wanted = std::max(count, count * 8 < kObjectIdsAtOnce ? kObjectIdsAtOnce : count);
+    const uint64_t wanted =
+        std::max(count, count * 8 < kObjectIdsAtOnce ? kObjectIdsAtOnce : count);
     container::AllocateObjectIds request{next_operation(), container->pool->uuid, uuid, wanted};
     VARVE_CO_TRY(auto reply, co_await ask<container::AllocateObjectIdsReply>(
-                                 container::kAllocateObjectIds, "allocation of object ids", std::move(request)));
+                                 container::kAllocateObjectIds, "allocation of object ids",
+                                 std::move(request)));
     if (wanted == count) co_return reply.first;
-    // Another task of this session may have come back with a range meanwhile: the larger rest is kept.
+    // Another task of this session may have come back with a range meanwhile: the larger rest is
+    // kept.
     IdRange& now = object_ids_[uuid];
     const IdRange rest{reply.first + count, reply.first + wanted};
     if (rest.end - rest.next > now.end - now.next) now = rest;
@@ -187,23 +202,28 @@ Task<Result<uint64_t>> SessionImpl::allocate_object_ids(Container container, uin
 
 Task<Result<Epoch>> SessionImpl::create_snapshot(Container container, std::string name) {
   VARVE_CO_CHECK(check_handle(container));
-  container::CreateSnapshot request{next_operation(), container->pool->uuid, container->uuid, std::move(name)};
-  VARVE_CO_TRY(auto reply, co_await ask<container::Snapshot>(container::kSnapshotCreate,
-                                                             "creation of the snapshot", std::move(request)));
+  container::CreateSnapshot request{next_operation(), container->pool->uuid, container->uuid,
+                                    std::move(name)};
+  VARVE_CO_TRY(auto reply,
+               co_await ask<container::Snapshot>(container::kSnapshotCreate,
+                                                 "creation of the snapshot", std::move(request)));
   co_return reply.epoch;
 }
 
 Task<Result<void>> SessionImpl::destroy_snapshot(Container container, Epoch epoch) {
   VARVE_CO_CHECK(check_handle(container));
-  container::DestroySnapshot request{next_operation(), container->pool->uuid, container->uuid, epoch};
-  co_return co_await tell(container::kSnapshotDestroy, "destruction of the snapshot", std::move(request));
+  container::DestroySnapshot request{next_operation(), container->pool->uuid, container->uuid,
+                                     epoch};
+  co_return co_await tell(container::kSnapshotDestroy, "destruction of the snapshot",
+                          std::move(request));
 }
 
 Task<Result<std::vector<container::Snapshot>>> SessionImpl::list_snapshots(Container container) {
   VARVE_CO_CHECK(check_handle(container));
   container::ListSnapshots request{container->pool->uuid, container->uuid};
-  VARVE_CO_TRY(auto reply, co_await ask<container::SnapshotsReply>(
-                               container::kSnapshotList, "listing of the snapshots", std::move(request)));
+  VARVE_CO_TRY(auto reply,
+               co_await ask<container::SnapshotsReply>(
+                   container::kSnapshotList, "listing of the snapshots", std::move(request)));
   co_return std::move(reply.snapshots);
 }
 

@@ -8,7 +8,8 @@
 namespace varve::client {
 namespace {
 
-// A try that has no answer by then is given up and made again, on a new connection if that one died.
+// A try that has no answer by then is given up and made again, on a new connection if that one
+// died.
 constexpr Duration kAttempt = 5s;
 // What any network is trusted to move, to give bulk its time: 50 MB/s.
 constexpr uint64_t kBulkBytesPerMs = 50'000;
@@ -36,15 +37,18 @@ Result<std::unique_ptr<Session>> Session::open(const Options& options) {
   auto executor = std::make_unique<Executor>(machine_clock(), machine_random(), executor_options);
   Executor& on = *executor;
   std::vector<std::unique_ptr<network::Network>> networks;
-  networks.push_back(std::make_unique<LazyNetwork>("local", [&on] { return network::make_local(on); }));
+  networks.push_back(
+      std::make_unique<LazyNetwork>("local", [&on] { return network::make_local(on); }));
   networks.push_back(std::make_unique<LazyNetwork>("tcp", [&on] { return network::make_ucx(on); }));
-  networks.push_back(std::make_unique<LazyNetwork>("memory", [&on] { return network::make_memory(on); }));
+  networks.push_back(
+      std::make_unique<LazyNetwork>("memory", [&on] { return network::make_memory(on); }));
   auto node = rpc::make_node(on, std::move(networks), rpc::Node::Options());
   return std::unique_ptr<Session>(
       std::make_unique<SessionImpl>(std::move(executor), on, std::move(node), options));
 }
 
-std::unique_ptr<Session> Session::over(Executor& executor, std::unique_ptr<rpc::Node> node, Options options) {
+std::unique_ptr<Session> Session::over(Executor& executor, std::unique_ptr<rpc::Node> node,
+                                       Options options) {
   return std::make_unique<SessionImpl>(nullptr, executor, std::move(node), std::move(options));
 }
 
@@ -73,21 +77,26 @@ bool SessionImpl::may_retry(Code code) {
   }
 }
 
-Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& error, const char* verb) {
+Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& error,
+                                             const char* verb) {
   const bool first = attempt.last_error.empty();
   attempt.last_error = error.text();
-  if (log_enabled(LogLevel::kDebug)) log_debug(std::string(verb) + ": trying again after: " + attempt.last_error);
+  if (log_enabled(LogLevel::kDebug))
+    log_debug(std::string(verb) + ": trying again after: " + attempt.last_error);
   // A try that expired has waited already, and a stale map was refreshed: no pause for these.
   if (error.code() != Code::kTimedOut && !(error.code() == Code::kStale && first)) {
-    attempt.pause = attempt.pause.count() == 0 ? kPauseFirst : std::min(attempt.pause * 2, kPauseMax);
+    attempt.pause =
+        attempt.pause.count() == 0 ? kPauseFirst : std::min(attempt.pause * 2, kPauseMax);
     co_await executor_.sleep_until(std::min(attempt.deadline, executor_.now() + attempt.pause));
   }
   attempt.now = executor_.now();
   if (attempt.now < attempt.deadline) co_return Result<void>();
-  const auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(options_.deadline).count();
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(options_.deadline).count();
   std::string text = std::string(verb) + " did not succeed within " + std::to_string(seconds) +
                      " ms (last: " + attempt.last_error + "); is the server running?";
-  if (attempt.maybe_executed && attempt.changes_something) text += " It is not known whether the server has executed it.";
+  if (attempt.maybe_executed && attempt.changes_something)
+    text += " It is not known whether the server has executed it.";
   co_return Error(Code::kTimedOut, std::move(text));
 }
 
@@ -96,11 +105,13 @@ Instant SessionImpl::attempt_deadline(const Attempt& attempt, uint64_t bulk_byte
   return std::min(attempt.deadline, attempt.now + time);
 }
 
-Task<Result<rpc::Reply>> SessionImpl::call_service(rpc::Opcode opcode, Buffer body, const char* verb) {
+Task<Result<rpc::Reply>> SessionImpl::call_service(rpc::Opcode opcode, Buffer body,
+                                                   const char* verb) {
   Attempt attempt = new_attempt(false);
   for (;;) {
     const Instant until = attempt_deadline(attempt, 0);
-    Result<std::shared_ptr<rpc::Peer>> peer = co_await connections_.to(options_.addresses, until, false);
+    Result<std::shared_ptr<rpc::Peer>> peer =
+        co_await connections_.to(options_.addresses, until, false);
     if (!peer) {
       // Nothing listens, and nothing of this system was ever seen: say so instead of waiting.
       if (peer.code() == Code::kUnreachable && !service_seen_)
@@ -120,7 +131,8 @@ Task<Result<rpc::Reply>> SessionImpl::call_service(rpc::Opcode opcode, Buffer bo
   }
 }
 
-std::shared_ptr<rpc::Peer> SessionImpl::open_target(const std::shared_ptr<const placement::PoolMap>& map, uint32_t target) {
+std::shared_ptr<rpc::Peer> SessionImpl::open_target(
+    const std::shared_ptr<const placement::PoolMap>& map, uint32_t target) {
   for (TargetPeers& known : target_peers_) {
     if (known.map != map) continue;
     const std::shared_ptr<rpc::Peer>& peer = known.peers[target];
@@ -144,7 +156,8 @@ Task<Result<std::shared_ptr<rpc::Peer>>> SessionImpl::connect_target(
   co_return peer;
 }
 
-Task<Result<rpc::Reply>> SessionImpl::call_shard(const ShardCall& call, ByteView body, Attempt& attempt) {
+Task<Result<rpc::Reply>> SessionImpl::call_shard(const ShardCall& call, ByteView body,
+                                                 Attempt& attempt) {
   const Instant until = attempt_deadline(attempt, call.bulk_bytes);
   std::shared_ptr<rpc::Peer> peer = open_target(call.map, call.target);
   if (!peer) {
@@ -154,7 +167,8 @@ Task<Result<rpc::Reply>> SessionImpl::call_shard(const ShardCall& call, ByteView
   }
   const rpc::Call request{call.opcode, body, call.bulk, call.into, until};
   Result<rpc::Reply> reply = co_await peer->call(request);
-  if (!reply) attempt.maybe_executed |= reply.code() == Code::kUnreachable || reply.code() == Code::kTimedOut;
+  if (!reply)
+    attempt.maybe_executed |= reply.code() == Code::kUnreachable || reply.code() == Code::kTimedOut;
   co_return reply;
 }
 
@@ -165,7 +179,8 @@ Task<Result<void>> SessionImpl::refresh_map(const PoolHandle& pool, uint32_t sta
   co_return Result<void>();
 }
 
-object::Target SessionImpl::target_of(const Object& object, uint32_t map_version, Epoch epoch) const {
+object::Target SessionImpl::target_of(const Object& object, uint32_t map_version,
+                                      Epoch epoch) const {
   const ContainerHandle& container = *object.container;
   return {container.pool->uuid, container.uuid, container.handle, map_version, object.oid, epoch};
 }

@@ -1,6 +1,6 @@
-// The Session that client.h promises. session.cc: opening, and how one request is tried again until its
-// deadline; services.cc: pools and containers; object_io.cc: update, fetch, punch; object_walk.cc: lists
-// and queries over the groups of an object.
+// The Session that client.h promises. session.cc: opening, and how one request is tried again until
+// its deadline; services.cc: pools and containers; object_io.cc: update, fetch, punch;
+// object_walk.cc: lists and queries over the groups of an object.
 #pragma once
 
 #include <map>
@@ -13,8 +13,8 @@ namespace varve::client {
 // One request on its way through its attempts.
 struct Attempt {
   Instant deadline;
-  Instant now;              // when this try began
-  Duration pause{0};        // before the next try
+  Instant now;                  // when this try began
+  Duration pause{0};            // before the next try
   bool maybe_executed = false;  // an attempt was sent and its answer never came
   bool changes_something = false;
   std::string last_error{};
@@ -36,12 +36,13 @@ class SessionImpl final : public Session {
   Task<Result<Pool>> connect_pool(std::string name, uint32_t flags) override;
   Task<Result<void>> disconnect_pool(Pool pool) override;
   Task<Result<std::vector<pool::Property>>> pool_properties(std::string name) override;
-  Task<Result<void>> set_pool_properties(std::string name, std::vector<pool::Property> properties) override;
+  Task<Result<void>> set_pool_properties(std::string name,
+                                         std::vector<pool::Property> properties) override;
   Task<Result<std::vector<pool::Attribute>>> pool_attributes(
       Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) override;
 
-  Task<Result<container::ContainerInfo>> create_container(Pool pool,
-                                                          container::CreateContainer request) override;
+  Task<Result<container::ContainerInfo>> create_container(
+      Pool pool, container::CreateContainer request) override;
   Task<Result<void>> destroy_container(Pool pool, std::string name, bool force) override;
   Task<Result<std::vector<container::ContainerInfo>>> list_containers(Pool pool) override;
   Task<Result<container::ContainerInfo>> query_container(Pool pool, std::string name) override;
@@ -50,7 +51,8 @@ class SessionImpl final : public Session {
   Task<Result<void>> set_container_properties(Pool pool, std::string name,
                                               std::vector<pool::Property> properties) override;
   Task<Result<std::vector<pool::Attribute>>> container_attributes(
-      Container container, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) override;
+      Container container, pool::AttributeVerb verb,
+      std::vector<pool::Attribute> attributes) override;
   Task<Result<uint64_t>> allocate_object_ids(Container container, uint64_t count) override;
   Task<Result<Epoch>> create_snapshot(Container container, std::string name) override;
   Task<Result<void>> destroy_snapshot(Container container, Epoch epoch) override;
@@ -64,12 +66,14 @@ class SessionImpl final : public Session {
   Task<Result<void>> punch(const Object& object, std::span<const ByteView> dkeys,
                            std::span<const ByteView> akeys, uint64_t conditions) override;
   Task<Result<std::vector<object::ListedEntry>>> list_dkeys(const Object& object, Anchor& anchor,
-                                                            uint32_t limit, uint32_t bytes_limit) override;
+                                                            uint32_t limit,
+                                                            uint32_t bytes_limit) override;
   Task<Result<std::vector<object::ListedEntry>>> list_akeys(const Object& object, ByteView dkey,
                                                             Anchor& anchor, uint32_t limit,
                                                             uint32_t bytes_limit) override;
   Task<Result<std::vector<object::ListedEntry>>> list_ranges(const Object& object, ByteView dkey,
-                                                             ByteView akey, Anchor& anchor, uint32_t limit,
+                                                             ByteView akey, Anchor& anchor,
+                                                             uint32_t limit,
                                                              uint32_t* record_size) override;
   Task<Result<std::vector<ObjectId>>> list_objects(Container container, Epoch epoch, Anchor& anchor,
                                                    uint32_t limit) override;
@@ -79,7 +83,8 @@ class SessionImpl final : public Session {
  private:
   friend class Walk;
 
-  // What one shard is asked: encodes itself for the current map, and runs until its answer or deadline.
+  // What one shard is asked: encodes itself for the current map, and runs until its answer or
+  // deadline.
   struct ShardCall {
     const Object* object = nullptr;  // container and map; the caller's, outlives the call
     const PoolHandle* pool = nullptr;
@@ -113,9 +118,10 @@ class SessionImpl final : public Session {
   Task<Result<void>> tell(rpc::Opcode opcode, const char* verb, Request request);
 
   // The open connection to a target, or null. Never suspends.
-  std::shared_ptr<rpc::Peer> open_target(const std::shared_ptr<const placement::PoolMap>& map, uint32_t target);
-  Task<Result<std::shared_ptr<rpc::Peer>>> connect_target(std::shared_ptr<const placement::PoolMap> map,
-                                                          uint32_t target, Instant deadline);
+  std::shared_ptr<rpc::Peer> open_target(const std::shared_ptr<const placement::PoolMap>& map,
+                                         uint32_t target);
+  Task<Result<std::shared_ptr<rpc::Peer>>> connect_target(
+      std::shared_ptr<const placement::PoolMap> map, uint32_t target, Instant deadline);
   // One attempt: connects if need be. attempt.maybe_executed says what is not known afterwards.
   Task<Result<rpc::Reply>> call_shard(const ShardCall& call, ByteView body, Attempt& attempt);
   Task<Result<void>> refresh_map(const PoolHandle& pool, uint32_t stale_version);
@@ -136,12 +142,13 @@ class SessionImpl final : public Session {
                                 std::span<IoDescriptor> descriptors);
   Task<Result<void>> fetch_halves(const Object& object, ByteView dkey, uint64_t conditions,
                                   IoDescriptor& descriptor);
-  Task<Result<void>> punch_group(const Object& object, uint32_t group, object::PunchRequest request);
+  Task<Result<void>> punch_group(const Object& object, uint32_t group,
+                                 object::PunchRequest request);
 
   // --- object_walk.cc
   template <class Reply, class Request>
-  Task<Result<Reply>> ask_group(const Object& object, uint32_t group, rpc::Opcode opcode, const char* verb,
-                                Request request);
+  Task<Result<Reply>> ask_group(const Object& object, uint32_t group, rpc::Opcode opcode,
+                                const char* verb, Request request);
   Task<Result<std::vector<object::ListedEntry>>> list(const Object& object, object::ListScope scope,
                                                       ByteView dkey, ByteView akey, Anchor& anchor,
                                                       uint32_t limit, uint32_t bytes_limit,
@@ -215,7 +222,8 @@ Task<Result<Reply>> SessionImpl::ask_group(const Object& object, uint32_t group,
     VARVE_CO_TRY(Routed routed, route_group(object, group));
     request.target.map_version = routed.map->version;
     Buffer body = encode(request);
-    ShardCall call{&object, object.container->pool.get(), routed.map, routed.target, opcode, verb, {}, {}, 0};
+    ShardCall call{
+        &object, object.container->pool.get(), routed.map, routed.target, opcode, verb, {}, {}, 0};
     Result<rpc::Reply> reply = co_await call_shard(call, ByteView(body), attempt);
     if (reply) co_return decode<Reply>(reply->body);
     if (reply.code() == Code::kStale) {

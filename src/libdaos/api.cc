@@ -1,4 +1,5 @@
-// daos_api.h: transactions (snapshots to read from; no others yet), times of epochs, lists of ranks.
+// daos_api.h: transactions (snapshots to read from; no others yet), times of epochs, lists of
+// ranks.
 #include "daos_api.h"
 
 #include <charconv>
@@ -22,7 +23,8 @@ Result<Epoch> read_epoch(daos_handle_t transaction) {
 Result<void> check_writable(daos_handle_t transaction) {
   if (daos_handle_is_inval(transaction)) return {};
   VARVE_TRY(const Epoch epoch, read_epoch(transaction));
-  return Error(Code::kNoPermission, "the transaction reads snapshot " + std::to_string(epoch.value) +
+  return Error(Code::kNoPermission, "the transaction reads snapshot " +
+                                        std::to_string(epoch.value) +
                                         "; nothing can be written in it");
 }
 
@@ -33,7 +35,8 @@ int daos_tx_open_snap(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t* th, 
   if (!container) return failure(container.error());
   if (!th || epoch == 0) return code(Code::kInvalid);
   return run(ev, [container = *container, epoch, th](client::Session&) -> Task<int> {
-    *th = register_handle(Kind::kTransaction, std::make_shared<Transaction>(Transaction{container, {epoch}}));
+    *th = register_handle(Kind::kTransaction,
+                          std::make_shared<Transaction>(Transaction{container, {epoch}}));
     co_return 0;
   });
 }
@@ -77,7 +80,8 @@ d_rank_list_t* daos_rank_list_parse(const char* str, const char* sep) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   auto* list = static_cast<d_rank_list_t*>(calloc(1, sizeof(d_rank_list_t)));
-  auto* values = static_cast<d_rank_t*>(calloc(std::max<size_t>(ranks.size(), 1), sizeof(d_rank_t)));
+  auto* values =
+      static_cast<d_rank_t*>(calloc(std::max<size_t>(ranks.size(), 1), sizeof(d_rank_t)));
   if (!list || !values) {
     free(list);
     free(values);

@@ -30,7 +30,8 @@ Result<std::shared_ptr<OpenArray>> array_of(daos_handle_t handle) {
 }
 
 Result<std::shared_ptr<OpenArray>> make_array(client::Session& session, client::Container container,
-                                              daos_obj_id_t oid, bool writable, uint64_t cell, uint64_t chunk) {
+                                              daos_obj_id_t oid, bool writable, uint64_t cell,
+                                              uint64_t chunk) {
   VARVE_TRY(client::Object object, session.open_object(std::move(container), oid_of(oid)));
   auto array = std::make_shared<OpenArray>();
   array->object = std::move(object);
@@ -63,9 +64,10 @@ Task<Result<void>> load_attributes(client::Session& session, OpenArray& array) {
                                         std::span<client::IoDescriptor>(&descriptor, 1)));
   if (descriptor.fetched_bytes == 0)
     co_return Error(Code::kNonexistent, "there is no array " + array.object.oid.to_string());
-  if (descriptor.fetched_bytes != sizeof record || record.magic != ArrayRecord::kMagic || record.cell_bytes == 0 ||
-      record.chunk_cells == 0)
-    co_return Error(Code::kBadFormat, "object " + array.object.oid.to_string() + " holds no array attributes");
+  if (descriptor.fetched_bytes != sizeof record || record.magic != ArrayRecord::kMagic ||
+      record.cell_bytes == 0 || record.chunk_cells == 0)
+    co_return Error(Code::kBadFormat,
+                    "object " + array.object.oid.to_string() + " holds no array attributes");
   array.cell_bytes = record.cell_bytes;
   array.chunk_cells = record.chunk_cells;
   co_return Result<void>();
@@ -81,7 +83,9 @@ bool good_ranges(const daos_array_iod_t* iod) {
   return true;
 }
 
-std::span<const daos_range_t> ranges_of(const daos_array_iod_t* iod) { return {iod->arr_rgs, iod->arr_nr}; }
+std::span<const daos_range_t> ranges_of(const daos_array_iod_t* iod) {
+  return {iod->arr_rgs, iod->arr_nr};
+}
 
 // Bytes that the ranges take; 2^64 - 1 if they do not fit.
 uint64_t bytes_in(const daos_array_iod_t* iod, uint64_t cell_bytes) {
@@ -94,7 +98,8 @@ uint64_t bytes_in(const daos_array_iod_t* iod, uint64_t cell_bytes) {
 bool writes(unsigned mode) { return (mode & (DAOS_OO_RW | DAOS_OO_EXCL)) != 0; }
 
 int no_permission(const char* what) {
-  return failure(Error(Code::kNoPermission, std::string(what) + ": the array is open for reading only"));
+  return failure(
+      Error(Code::kNoPermission, std::string(what) + ": the array is open for reading only"));
 }
 
 }  // namespace
@@ -105,19 +110,23 @@ int daos_array_create(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, da
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   if (const Result<void> writable = check_writable(th); !writable) return failure(writable.error());
-  if (!oh || cell_size == 0 || chunk_size == 0 || daos_obj_id2type(oid) != DAOS_OT_ARRAY) return code(Code::kInvalid);
-  return run(ev, [container = *container, oid, cell_size, chunk_size, oh](client::Session& session) -> Task<int> {
-    auto array = make_array(session, container, oid, true, cell_size, chunk_size);
-    if (!array) co_return failure(array.error());
-    const Result<void> stored = co_await store_attributes(session, **array);
-    if (!stored) co_return failure(stored.error());
-    *oh = register_handle(Kind::kArray, std::move(*array));
-    co_return 0;
-  });
+  if (!oh || cell_size == 0 || chunk_size == 0 || daos_obj_id2type(oid) != DAOS_OT_ARRAY)
+    return code(Code::kInvalid);
+  return run(ev,
+             [container = *container, oid, cell_size, chunk_size,
+              oh](client::Session& session) -> Task<int> {
+               auto array = make_array(session, container, oid, true, cell_size, chunk_size);
+               if (!array) co_return failure(array.error());
+               const Result<void> stored = co_await store_attributes(session, **array);
+               if (!stored) co_return failure(stored.error());
+               *oh = register_handle(Kind::kArray, std::move(*array));
+               co_return 0;
+             });
 }
 
-int daos_array_open(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, unsigned int mode, daos_size_t* cell_size,
-                    daos_size_t* chunk_size, daos_handle_t* oh, daos_event_t* ev) {
+int daos_array_open(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, unsigned int mode,
+                    daos_size_t* cell_size, daos_size_t* chunk_size, daos_handle_t* oh,
+                    daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   const auto type = daos_obj_id2type(oid);
@@ -135,12 +144,14 @@ int daos_array_open(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, unsi
   });
 }
 
-int daos_array_open_with_attr(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, unsigned int mode,
-                              daos_size_t cell_size, daos_size_t chunk_size, daos_handle_t* oh, daos_event_t* ev) {
+int daos_array_open_with_attr(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th,
+                              unsigned int mode, daos_size_t cell_size, daos_size_t chunk_size,
+                              daos_handle_t* oh, daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   const auto type = daos_obj_id2type(oid);
-  if (!oh || cell_size == 0 || chunk_size == 0 || (type != DAOS_OT_ARRAY_ATTR && type != DAOS_OT_ARRAY_BYTE))
+  if (!oh || cell_size == 0 || chunk_size == 0 ||
+      (type != DAOS_OT_ARRAY_ATTR && type != DAOS_OT_ARRAY_BYTE))
     return code(Code::kInvalid);
   return run(ev, [=, container = *container](client::Session& session) -> Task<int> {
     auto array = make_array(session, container, oid, writes(mode), cell_size, chunk_size);
@@ -150,9 +161,12 @@ int daos_array_open_with_attr(daos_handle_t coh, daos_obj_id_t oid, daos_handle_
   });
 }
 
-int daos_array_close(daos_handle_t oh, daos_event_t* ev) { return close_object(Kind::kArray, oh, ev); }
+int daos_array_close(daos_handle_t oh, daos_event_t* ev) {
+  return close_object(Kind::kArray, oh, ev);
+}
 
-int daos_array_read(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, d_sg_list_t* sgl, daos_event_t* ev) {
+int daos_array_read(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, d_sg_list_t* sgl,
+                    daos_event_t* ev) {
   const auto array = array_of(oh);
   if (!array) return failure(array.error());
   const Result<Epoch> epoch = read_epoch(th);
@@ -172,7 +186,8 @@ int daos_array_read(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, d
       left -= take;
     }
     const SeenObject seen(array->object, epoch);
-    const Result<uint64_t> read = co_await read_array(session, *array, *seen, ranges_of(iod), room.span());
+    const Result<uint64_t> read =
+        co_await read_array(session, *array, *seen, ranges_of(iod), room.span());
     if (!read) co_return failure(read.error());
     iod->arr_nr_read = *read;
     iod->arr_nr_short_read = bytes / array->cell_bytes - *read;
@@ -181,7 +196,8 @@ int daos_array_read(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, d
   });
 }
 
-int daos_array_write(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, d_sg_list_t* sgl, daos_event_t* ev) {
+int daos_array_write(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, d_sg_list_t* sgl,
+                     daos_event_t* ev) {
   const auto array = array_of(oh);
   if (!array) return failure(array.error());
   if (const Result<void> writable = check_writable(th); !writable) return failure(writable.error());
@@ -223,7 +239,8 @@ int daos_array_get_size(daos_handle_t oh, daos_handle_t th, daos_size_t* size, d
   });
 }
 
-int daos_array_stat(daos_handle_t oh, daos_handle_t th, daos_array_stbuf_t* stbuf, daos_event_t* ev) {
+int daos_array_stat(daos_handle_t oh, daos_handle_t th, daos_array_stbuf_t* stbuf,
+                    daos_event_t* ev) {
   const auto array = array_of(oh);
   if (!array) return failure(array.error());
   const Result<Epoch> epoch = read_epoch(th);

@@ -27,14 +27,16 @@ Task<Result<void>> write_part(client::Session& session, const OpenArray& array, 
   const uint64_t dkey = chunk + 1;
   client::IoDescriptor descriptor = of_chunk(array, ranges);
   descriptor.from = from;
-  Result<Epoch> updated = co_await session.update(array.object, bytes_of(dkey), 0, only(descriptor));
+  Result<Epoch> updated =
+      co_await session.update(array.object, bytes_of(dkey), 0, only(descriptor));
   if (!updated) co_return std::move(updated.error());
   co_return Result<void>();
 }
 
 // Returns the cell within the chunk where the data found ends; 0: only holes.
-Task<Result<uint64_t>> read_part(client::Session& session, const OpenArray& array, const client::Object& object,
-                                 uint64_t chunk, std::span<const object::Range> ranges, Scatter into) {
+Task<Result<uint64_t>> read_part(client::Session& session, const OpenArray& array,
+                                 const client::Object& object, uint64_t chunk,
+                                 std::span<const object::Range> ranges, Scatter into) {
   const uint64_t dkey = chunk + 1;
   client::IoDescriptor descriptor = of_chunk(array, ranges);
   descriptor.into = into;
@@ -94,8 +96,9 @@ struct ReadJob {
   uint64_t data_end = 0;
 };
 Task<Result<void>> read_job(ReadJob& job) {
-  VARVE_CO_TRY(const uint64_t end, co_await read_part(*job.session, *job.array, *job.object, job.part.chunk,
-                                                      job.part.ranges, job.part.memory));
+  VARVE_CO_TRY(const uint64_t end,
+               co_await read_part(*job.session, *job.array, *job.object, job.part.chunk,
+                                  job.part.ranges, job.part.memory));
   job.data_end = end ? job.part.chunk * job.chunk_cells + end : 0;
   co_return Result<void>();
 }
@@ -103,11 +106,13 @@ Task<Result<void>> read_job(ReadJob& job) {
 Result<uint64_t> chunk_of(ByteView dkey) {
   Decoder decoder(dkey);
   const auto key = decoder.get<uint64_t>();
-  if (!decoder.done()) return Error(Code::kBadFormat, "an array's object holds a dkey that is no chunk number");
+  if (!decoder.done())
+    return Error(Code::kBadFormat, "an array's object holds a dkey that is no chunk number");
   return key;  // chunk + 1; 0: attributes
 }
 
-Task<Result<std::vector<uint64_t>>> chunks_with_data(client::Session& session, const client::Object& object) {
+Task<Result<std::vector<uint64_t>>> chunks_with_data(client::Session& session,
+                                                     const client::Object& object) {
   std::vector<uint64_t> chunks;
   client::Session::Anchor anchor;
   while (!anchor.end) {
@@ -131,8 +136,9 @@ bool one_chunk(std::span<const daos_range_t> ranges, uint64_t chunk_cells) {
 }  // namespace
 
 template <class View>
-std::vector<ChunkPart<View>> split_by_chunk(std::span<const daos_range_t> ranges, std::span<const View> memory,
-                                            uint64_t chunk_cells, uint64_t cell_bytes) {
+std::vector<ChunkPart<View>> split_by_chunk(std::span<const daos_range_t> ranges,
+                                            std::span<const View> memory, uint64_t chunk_cells,
+                                            uint64_t cell_bytes) {
   std::vector<ChunkPart<View>> parts;
   size_t piece = 0;
   uint64_t used = 0;
@@ -158,8 +164,8 @@ std::vector<ChunkPart<View>> split_by_chunk(std::span<const daos_range_t> ranges
   return parts;
 }
 
-Task<Result<void>> write_array(client::Session& session, const OpenArray& array, std::span<const daos_range_t> ranges,
-                               Gather from) {
+Task<Result<void>> write_array(client::Session& session, const OpenArray& array,
+                               std::span<const daos_range_t> ranges, Gather from) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   if (one_chunk(ranges, chunk_cells)) {
     const object::Range range{ranges[0].rg_idx % chunk_cells, ranges[0].rg_len};
@@ -167,12 +173,14 @@ Task<Result<void>> write_array(client::Session& session, const OpenArray& array,
                                   std::span<const object::Range>(&range, 1), from);
   }
   std::vector<WriteJob> jobs;
-  for (ChunkPart<ByteView>& part : split_by_chunk<ByteView>(ranges, from, chunk_cells, array.cell_bytes))
+  for (ChunkPart<ByteView>& part :
+       split_by_chunk<ByteView>(ranges, from, chunk_cells, array.cell_bytes))
     jobs.push_back({&session, &array, std::move(part)});
   co_return co_await side_by_side(jobs, write_job);
 }
 
-Task<Result<uint64_t>> read_array(client::Session& session, const OpenArray& array, const client::Object& object,
+Task<Result<uint64_t>> read_array(client::Session& session, const OpenArray& array,
+                                  const client::Object& object,
                                   std::span<const daos_range_t> ranges, Scatter into) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   uint64_t wanted_end = 0, total = 0, data_end = 0;
@@ -183,12 +191,14 @@ Task<Result<uint64_t>> read_array(client::Session& session, const OpenArray& arr
   if (one_chunk(ranges, chunk_cells)) {
     const object::Range range{ranges[0].rg_idx % chunk_cells, ranges[0].rg_len};
     const uint64_t chunk = ranges[0].rg_idx / chunk_cells;
-    VARVE_CO_TRY(const uint64_t end, co_await read_part(session, array, object, chunk,
-                                                        std::span<const object::Range>(&range, 1), into));
+    VARVE_CO_TRY(const uint64_t end,
+                 co_await read_part(session, array, object, chunk,
+                                    std::span<const object::Range>(&range, 1), into));
     data_end = end ? chunk * chunk_cells + end : 0;
   } else {
     std::vector<ReadJob> jobs;
-    for (ChunkPart<MutableByteView>& part : split_by_chunk<MutableByteView>(ranges, into, chunk_cells, array.cell_bytes))
+    for (ChunkPart<MutableByteView>& part :
+         split_by_chunk<MutableByteView>(ranges, into, chunk_cells, array.cell_bytes))
       jobs.push_back({&session, &array, &object, chunk_cells, std::move(part)});
     VARVE_CO_CHECK(co_await side_by_side(jobs, read_job));
     for (const ReadJob& job : jobs) data_end = std::max(data_end, job.data_end);
@@ -203,15 +213,18 @@ Task<Result<uint64_t>> read_array(client::Session& session, const OpenArray& arr
   co_return before_end;
 }
 
-Task<Result<void>> punch_array(client::Session& session, const OpenArray& array, std::span<const daos_range_t> ranges) {
+Task<Result<void>> punch_array(client::Session& session, const OpenArray& array,
+                               std::span<const daos_range_t> ranges) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   std::vector<WriteJob> jobs;
-  for (ChunkPart<ByteView>& part : split_by_chunk<ByteView>(ranges, {}, chunk_cells, array.cell_bytes))
+  for (ChunkPart<ByteView>& part :
+       split_by_chunk<ByteView>(ranges, {}, chunk_cells, array.cell_bytes))
     jobs.push_back({&session, &array, std::move(part)});
   co_return co_await side_by_side(jobs, write_job);  // without memory: punches
 }
 
-Task<Result<ArrayExtent>> array_extent(client::Session& session, const OpenArray& array, const client::Object& object) {
+Task<Result<ArrayExtent>> array_extent(client::Session& session, const OpenArray& array,
+                                       const client::Object& object) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   ArrayExtent extent;
   auto reply = co_await session.query(object, {}, as_bytes(kDataKey), kMaxDkey | kMaxRange);
@@ -242,13 +255,15 @@ Task<Result<void>> resize_array(client::Session& session, const OpenArray& array
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   VARVE_CO_TRY(ArrayExtent extent, co_await array_extent(session, array, array.object));
   if (extent.cells > cells) {
-    VARVE_CO_TRY(const std::vector<uint64_t> chunks, co_await chunks_with_data(session, array.object));
+    VARVE_CO_TRY(const std::vector<uint64_t> chunks,
+                 co_await chunks_with_data(session, array.object));
     std::vector<uint64_t> whole;
     for (const uint64_t chunk : chunks)
       if (chunk * chunk_cells >= cells) whole.push_back(chunk + 1);
     for (size_t i = 0; i < whole.size(); i += kPage) {
       std::vector<ByteView> dkeys;
-      for (size_t k = i; k < std::min(whole.size(), i + kPage); ++k) dkeys.push_back(bytes_of(whole[k]));
+      for (size_t k = i; k < std::min(whole.size(), i + kPage); ++k)
+        dkeys.push_back(bytes_of(whole[k]));
       Result<void> punched = co_await session.punch(array.object, dkeys, {}, 0);
       if (!punched && punched.code() != Code::kNonexistent) co_return punched;
     }
@@ -263,7 +278,8 @@ Task<Result<void>> resize_array(client::Session& session, const OpenArray& array
   const Buffer zero(array.cell_bytes);
   const ByteView memory(zero);
   const daos_range_t last{cells - 1, 1};
-  co_return co_await write_array(session, array, std::span<const daos_range_t>(&last, 1), Gather(&memory, 1));
+  co_return co_await write_array(session, array, std::span<const daos_range_t>(&last, 1),
+                                 Gather(&memory, 1));
 }
 
 }  // namespace varve::libdaos

@@ -30,7 +30,8 @@ Result<AttributeCall> attribute_call(daos_handle_t handle) {
   });
 }
 
-int create(daos_handle_t poh, const char* label, const daos_prop_t* properties, uuid_t* uuid, daos_event_t* ev) {
+int create(daos_handle_t poh, const char* label, const daos_prop_t* properties, uuid_t* uuid,
+           daos_event_t* ev) {
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
   if (label && !daos_label_is_valid(label)) return code(Code::kInvalid);
@@ -59,8 +60,8 @@ int daos_cont_create2(daos_handle_t poh, uuid_t* uuid, daos_prop_t* cont_prop, d
   return create(poh, nullptr, cont_prop, uuid, ev);
 }
 
-int daos_cont_create_with_label(daos_handle_t poh, const char* label, daos_prop_t* cont_prop, uuid_t* uuid,
-                                daos_event_t* ev) {
+int daos_cont_create_with_label(daos_handle_t poh, const char* label, daos_prop_t* cont_prop,
+                                uuid_t* uuid, daos_event_t* ev) {
   return label ? create(poh, label, cont_prop, uuid, ev) : code(Code::kInvalid);
 }
 
@@ -68,20 +69,25 @@ int daos_cont_open2(daos_handle_t poh, const char* cont, unsigned int flags, dao
                     daos_cont_info_t* info, daos_event_t* ev) {
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
-  if (!cont || !*cont || !coh || (flags & ~static_cast<unsigned>(DAOS_COO_MASK))) return code(Code::kInvalid);
+  if (!cont || !*cont || !coh || (flags & ~static_cast<unsigned>(DAOS_COO_MASK)))
+    return code(Code::kInvalid);
   if ((*pool)->flags == DAOS_PC_RO && (flags & (DAOS_COO_RW | DAOS_COO_EX)))
     return failure(Error(Code::kNoPermission, "the pool is connected for reading only"));
-  return run(ev, [pool = *pool, name = uuid_or_label(cont), flags, coh, info](client::Session& session) -> Task<int> {
-    Result<client::Container> opened = co_await session.open_container(pool, name, flags);
-    if (!opened) co_return failure(opened.error());
-    fill((*opened)->info, info);
-    *coh = register_handle(Kind::kContainer, std::move(*opened));
-    co_return 0;
-  });
+  return run(ev,
+             [pool = *pool, name = uuid_or_label(cont), flags, coh,
+              info](client::Session& session) -> Task<int> {
+               Result<client::Container> opened =
+                   co_await session.open_container(pool, name, flags);
+               if (!opened) co_return failure(opened.error());
+               fill((*opened)->info, info);
+               *coh = register_handle(Kind::kContainer, std::move(*opened));
+               co_return 0;
+             });
 }
 
 int daos_cont_close(daos_handle_t coh, daos_event_t* ev) {
-  const auto container = std::static_pointer_cast<client::ContainerHandle>(close_handle(Kind::kContainer, coh));
+  const auto container =
+      std::static_pointer_cast<client::ContainerHandle>(close_handle(Kind::kContainer, coh));
   if (!container) return code(Code::kNoHandle);
   return run(ev, [container](client::Session& session) -> Task<int> {
     co_return status(co_await session.close_container(container));
@@ -92,12 +98,14 @@ int daos_cont_destroy2(daos_handle_t poh, const char* cont, int force, daos_even
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
   if (!cont || !*cont) return code(Code::kInvalid);
-  return run(ev, [pool = *pool, name = uuid_or_label(cont), force](client::Session& session) -> Task<int> {
-    co_return status(co_await session.destroy_container(pool, name, force != 0));
-  });
+  return run(
+      ev, [pool = *pool, name = uuid_or_label(cont), force](client::Session& session) -> Task<int> {
+        co_return status(co_await session.destroy_container(pool, name, force != 0));
+      });
 }
 
-int daos_cont_query(daos_handle_t coh, daos_cont_info_t* info, daos_prop_t* cont_prop, daos_event_t* ev) {
+int daos_cont_query(daos_handle_t coh, daos_cont_info_t* info, daos_prop_t* cont_prop,
+                    daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   return run(ev, [container = *container, info, cont_prop](client::Session& session) -> Task<int> {
@@ -111,7 +119,8 @@ int daos_cont_query(daos_handle_t coh, daos_cont_info_t* info, daos_prop_t* cont
                          [&](const pool::Property& property) { return property.type == type; });
     };
     if (!has(DAOS_PROP_CO_LAYOUT_TYPE))
-      properties.push_back({DAOS_PROP_CO_LAYOUT_TYPE, false, queried->type == "POSIX" ? 1U : 0U, {}});
+      properties.push_back(
+          {DAOS_PROP_CO_LAYOUT_TYPE, false, queried->type == "POSIX" ? 1U : 0U, {}});
     if (!has(DAOS_PROP_CO_LABEL))
       properties.push_back({DAOS_PROP_CO_LABEL, true, 0,
                             queried->label.empty() ? DAOS_PROP_CO_LABEL_DEFAULT : queried->label});
@@ -123,23 +132,25 @@ int daos_cont_set_prop(daos_handle_t coh, daos_prop_t* prop, daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   if (!prop || prop->dpp_nr == 0) return code(Code::kInvalid);
-  return run(ev, [container = *container, properties = read_properties(prop)](client::Session& session) -> Task<int> {
-    co_return status(
-        co_await session.set_container_properties(container->pool, container->uuid.to_string(), properties));
-  });
+  return run(ev,
+             [container = *container,
+              properties = read_properties(prop)](client::Session& session) -> Task<int> {
+               co_return status(co_await session.set_container_properties(
+                   container->pool, container->uuid.to_string(), properties));
+             });
 }
 
 int daos_cont_list_attr(daos_handle_t coh, char* buffer, size_t* size, daos_event_t* ev) {
   const auto call = attribute_call(coh);
   return call ? list_attributes(*call, buffer, size, ev) : failure(call.error());
 }
-int daos_cont_get_attr(daos_handle_t coh, int n, const char* const names[], void* const buffers[], size_t sizes[],
-                       daos_event_t* ev) {
+int daos_cont_get_attr(daos_handle_t coh, int n, const char* const names[], void* const buffers[],
+                       size_t sizes[], daos_event_t* ev) {
   const auto call = attribute_call(coh);
   return call ? get_attributes(*call, n, names, buffers, sizes, ev) : failure(call.error());
 }
-int daos_cont_set_attr(daos_handle_t coh, int n, const char* const names[], const void* const values[],
-                       const size_t sizes[], daos_event_t* ev) {
+int daos_cont_set_attr(daos_handle_t coh, int n, const char* const names[],
+                       const void* const values[], const size_t sizes[], daos_event_t* ev) {
   const auto call = attribute_call(coh);
   return call ? set_attributes(*call, n, names, values, sizes, ev) : failure(call.error());
 }
@@ -171,44 +182,48 @@ int daos_cont_create_snap(daos_handle_t coh, daos_epoch_t* epoch, char* name, da
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   if (!epoch || (name && std::strlen(name) >= DAOS_SNAPSHOT_MAX_LEN)) return code(Code::kInvalid);
-  return run(ev, [container = *container, epoch, text = std::string(name ? name : "")](
-                     client::Session& session) -> Task<int> {
-    const Result<Epoch> created = co_await session.create_snapshot(container, text);
-    if (!created) co_return failure(created.error());
-    *epoch = created->value;
-    co_return 0;
-  });
+  return run(ev,
+             [container = *container, epoch,
+              text = std::string(name ? name : "")](client::Session& session) -> Task<int> {
+               const Result<Epoch> created = co_await session.create_snapshot(container, text);
+               if (!created) co_return failure(created.error());
+               *epoch = created->value;
+               co_return 0;
+             });
 }
 
-int daos_cont_create_snap_opt(daos_handle_t coh, daos_epoch_t* epoch, char* name, enum daos_snapshot_opts opts,
-                              daos_event_t* ev) {
-  // Object lists are made as they are read (daos_oit_open): DAOS_SNAP_OPT_OIT needs nothing of its own.
+int daos_cont_create_snap_opt(daos_handle_t coh, daos_epoch_t* epoch, char* name,
+                              enum daos_snapshot_opts opts, daos_event_t* ev) {
+  // Object lists are made as they are read (daos_oit_open): DAOS_SNAP_OPT_OIT needs nothing of its
+  // own.
   return daos_cont_create_snap(coh, epoch, name, ev);
 }
 
-int daos_cont_list_snap(daos_handle_t coh, int* nr, daos_epoch_t* epochs, char** names, daos_anchor_t* anchor,
-                        daos_event_t* ev) {
+int daos_cont_list_snap(daos_handle_t coh, int* nr, daos_epoch_t* epochs, char** names,
+                        daos_anchor_t* anchor, daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   if (!nr || *nr < 0 || !anchor) return code(Code::kInvalid);
-  return run(ev, [container = *container, nr, epochs, names, anchor](client::Session& session) -> Task<int> {
-    auto listed = co_await session.list_snapshots(container);
-    if (!listed) co_return failure(listed.error());
-    // The anchor counts what was returned before; the number out is of all.
-    uint64_t skip = anchor->da_type == DAOS_ANCHOR_TYPE_ZERO ? 0 : anchor->da_sub_anchors;
-    int filled = 0;
-    for (; skip < listed->size() && filled < *nr && (epochs || names); ++skip, ++filled) {
-      const container::Snapshot& snapshot = (*listed)[skip];
-      if (epochs) epochs[filled] = snapshot.epoch.value;
-      if (!names || !names[filled]) continue;
-      const size_t length = snapshot.name.copy(names[filled], kSnapshotNameRoom - 1);
-      names[filled][length] = '\0';
-    }
-    anchor->da_type = skip >= listed->size() ? DAOS_ANCHOR_TYPE_EOF : DAOS_ANCHOR_TYPE_KEY;
-    anchor->da_sub_anchors = skip;
-    *nr = static_cast<int>(listed->size());
-    co_return 0;
-  });
+  return run(
+      ev,
+      [container = *container, nr, epochs, names, anchor](client::Session& session) -> Task<int> {
+        auto listed = co_await session.list_snapshots(container);
+        if (!listed) co_return failure(listed.error());
+        // The anchor counts what was returned before; the number out is of all.
+        uint64_t skip = anchor->da_type == DAOS_ANCHOR_TYPE_ZERO ? 0 : anchor->da_sub_anchors;
+        int filled = 0;
+        for (; skip < listed->size() && filled < *nr && (epochs || names); ++skip, ++filled) {
+          const container::Snapshot& snapshot = (*listed)[skip];
+          if (epochs) epochs[filled] = snapshot.epoch.value;
+          if (!names || !names[filled]) continue;
+          const size_t length = snapshot.name.copy(names[filled], kSnapshotNameRoom - 1);
+          names[filled][length] = '\0';
+        }
+        anchor->da_type = skip >= listed->size() ? DAOS_ANCHOR_TYPE_EOF : DAOS_ANCHOR_TYPE_KEY;
+        anchor->da_sub_anchors = skip;
+        *nr = static_cast<int>(listed->size());
+        co_return 0;
+      });
 }
 
 int daos_cont_destroy_snap(daos_handle_t coh, daos_epoch_range_t epr, daos_event_t* ev) {

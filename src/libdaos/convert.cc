@@ -7,7 +7,8 @@ namespace varve::libdaos {
 namespace {
 
 // daos_anchor_t::da_buf: flags, length of the key, hash, key.
-constexpr size_t kHashAt = 2, kKeyAt = kHashAt + sizeof(uint64_t), kKeyRoom = DAOS_ANCHOR_BUF_MAX - kKeyAt;
+constexpr size_t kHashAt = 2, kKeyAt = kHashAt + sizeof(uint64_t),
+                 kKeyRoom = DAOS_ANCHOR_BUF_MAX - kKeyAt;
 
 }  // namespace
 
@@ -95,13 +96,16 @@ std::vector<pool::Property> read_properties(const daos_prop_t* properties) {
   std::vector<pool::Property> read;
   for (uint32_t i = 0; properties && i < properties->dpp_nr; ++i) {
     daos_prop_entry entry = properties->dpp_entries[i];
-    if (!daos_prop_is_set(&entry) || daos_prop_has_ptr(&entry) || daos_prop_has_byteval(&entry)) continue;
+    if (!daos_prop_is_set(&entry) || daos_prop_has_ptr(&entry) || daos_prop_has_byteval(&entry))
+      continue;
     pool::Property property;
     property.type = entry.dpe_type;
     property.is_text = daos_prop_has_str(&entry);
     if (property.is_text && !entry.dpe_str) continue;
-    if (property.is_text) property.text = entry.dpe_str;
-    else property.number = entry.dpe_val;
+    if (property.is_text)
+      property.text = entry.dpe_str;
+    else
+      property.number = entry.dpe_val;
     read.push_back(std::move(property));
   }
   return read;
@@ -140,7 +144,8 @@ int list_attributes(AttributeCall call, char* buffer, size_t* size, daos_event_t
   return run(event, [call, buffer, size](client::Session& session) -> Task<int> {
     auto listed = co_await call(session, pool::AttributeVerb::kList, {});
     if (!listed) co_return failure(listed.error());
-    // Names, each with its terminator; what does not fit is left out, and the size says what all take.
+    // Names, each with its terminator; what does not fit is left out, and the size says what all
+    // take.
     size_t total = 0;
     bool fits = true;
     for (const pool::Attribute& attribute : *listed) {
@@ -154,8 +159,8 @@ int list_attributes(AttributeCall call, char* buffer, size_t* size, daos_event_t
   });
 }
 
-int get_attributes(AttributeCall call, int n, const char* const names[], void* const buffers[], size_t sizes[],
-                   daos_event_t* event) {
+int get_attributes(AttributeCall call, int n, const char* const names[], void* const buffers[],
+                   size_t sizes[], daos_event_t* event) {
   if (n <= 0 || !names || !sizes) return code(Code::kInvalid);
   for (int i = 0; i < n; ++i)
     if (!names[i] || !*names[i]) return code(Code::kInvalid);
@@ -165,11 +170,13 @@ int get_attributes(AttributeCall call, int n, const char* const names[], void* c
     auto got = co_await call(session, pool::AttributeVerb::kGet, std::move(wanted));
     if (!got) co_return failure(got.error());
     for (int i = 0; i < n; ++i) {
-      const auto found = std::find_if(got->begin(), got->end(), [&](const pool::Attribute& attribute) {
-        return attribute.found && attribute.name == names[i];
-      });
+      const auto found =
+          std::find_if(got->begin(), got->end(), [&](const pool::Attribute& attribute) {
+            return attribute.found && attribute.name == names[i];
+          });
       if (found == got->end())
-        co_return failure(Error(Code::kNonexistent, std::string("there is no attribute '") + names[i] + "'"));
+        co_return failure(
+            Error(Code::kNonexistent, std::string("there is no attribute '") + names[i] + "'"));
       const size_t room = buffers && buffers[i] ? sizes[i] : 0;
       const size_t bytes = std::min(room, found->value.size());
       if (bytes) std::memcpy(buffers[i], found->value.data(), bytes);
@@ -184,7 +191,8 @@ int set_attributes(AttributeCall call, int n, const char* const names[], const v
   if (n <= 0 || !names || !values || !sizes) return code(Code::kInvalid);
   std::vector<pool::Attribute> attributes(static_cast<size_t>(n));
   for (int i = 0; i < n; ++i) {
-    if (!names[i] || !*names[i] || std::strlen(names[i]) > DAOS_ATTR_NAME_MAX || (!values[i] && sizes[i]))
+    if (!names[i] || !*names[i] || std::strlen(names[i]) > DAOS_ATTR_NAME_MAX ||
+        (!values[i] && sizes[i]))
       return code(Code::kInvalid);
     attributes[i].name = names[i];
     const auto* value = static_cast<const std::byte*>(values[i]);

@@ -12,9 +12,12 @@ namespace varve::libdaos {
 
 inline int code(Code value) { return -static_cast<int>(value); }
 
-inline ByteView view_of(const d_iov_t& iov) { return {static_cast<const std::byte*>(iov.iov_buf), iov.iov_len}; }
+inline ByteView view_of(const d_iov_t& iov) {
+  return {static_cast<const std::byte*>(iov.iov_buf), iov.iov_len};
+}
 inline bool good_key(const daos_key_t* key) {
-  return key && key->iov_buf && key->iov_len > 0 && (key->iov_buf_len == 0 || key->iov_len <= key->iov_buf_len);
+  return key && key->iov_buf && key->iov_len > 0 &&
+         (key->iov_buf_len == 0 || key->iov_len <= key->iov_buf_len);
 }
 
 // The pieces of a scatter list, without an allocation where there is one piece.
@@ -26,7 +29,8 @@ class Pieces {
   Pieces& operator=(const Pieces&) = delete;
   void add(View view) {
     if (view.empty()) return;
-    if (count_++ == 0) one_ = view;
+    if (count_++ == 0)
+      one_ = view;
     else {
       if (many_.empty()) many_.push_back(one_);
       many_.push_back(view);
@@ -42,7 +46,8 @@ class Pieces {
   size_t count_ = 0;
 };
 
-// The first `limit` bytes of what the list holds (iov_len of each); false if it has a null buffer or less.
+// The first `limit` bytes of what the list holds (iov_len of each); false if it has a null buffer
+// or less.
 bool add_data(const d_sg_list_t* list, uint64_t limit, Pieces<ByteView>& pieces);
 // The room in the list (iov_buf_len of each); false if it has a null buffer.
 bool add_room(d_sg_list_t* list, Pieces<MutableByteView>& pieces);
@@ -52,8 +57,8 @@ uint64_t room_of(const d_sg_list_t* list);
 // Copies to byte `offset` of the room.
 void copy_into(d_sg_list_t* list, uint64_t offset, ByteView bytes);
 
-// An anchor of the C API holds one of the client's in 104 bytes. `end_shard` (0: all) bounds a part of a
-// listing that daos_obj_anchor_split made.
+// An anchor of the C API holds one of the client's in 104 bytes. `end_shard` (0: all) bounds a part
+// of a listing that daos_obj_anchor_split made.
 client::Session::Anchor read_anchor(const daos_anchor_t& anchor);
 void write_anchor(const client::Session::Anchor& from, daos_anchor_t& anchor);
 
@@ -73,8 +78,8 @@ int write_properties(const std::vector<pool::Property>& from, daos_prop_t* prope
 using AttributeCall = std::function<Task<Result<std::vector<pool::Attribute>>>(
     client::Session&, pool::AttributeVerb, std::vector<pool::Attribute>)>;
 int list_attributes(AttributeCall call, char* buffer, size_t* size, daos_event_t* event);
-int get_attributes(AttributeCall call, int n, const char* const names[], void* const buffers[], size_t sizes[],
-                   daos_event_t* event);
+int get_attributes(AttributeCall call, int n, const char* const names[], void* const buffers[],
+                   size_t sizes[], daos_event_t* event);
 int set_attributes(AttributeCall call, int n, const char* const names[], const void* const values[],
                    const size_t sizes[], daos_event_t* event);
 int delete_attributes(AttributeCall call, int n, const char* const names[], daos_event_t* event);

@@ -62,7 +62,8 @@ client::Options session_options() {
 
 Result<void> require_initialized() {
   if (initialized.load(std::memory_order_relaxed) > 0) return {};
-  return Error(Code::kUninitialized, "the library is not initialised: call daos_init first (after a fork, again)");
+  return Error(Code::kUninitialized,
+               "the library is not initialised: call daos_init first (after a fork, again)");
 }
 
 Result<client::Session*> thread_session() {
@@ -102,7 +103,8 @@ int daos_init(void) {
 int daos_fini(void) {
   {
     std::lock_guard lock(library_mutex);
-    if (initialized.load(std::memory_order_relaxed) == 0) return -static_cast<int>(Code::kUninitialized);
+    if (initialized.load(std::memory_order_relaxed) == 0)
+      return -static_cast<int>(Code::kUninitialized);
     if (initialized.fetch_sub(1, std::memory_order_relaxed) > 1) return 0;
   }
   close_default_queue();

@@ -29,7 +29,8 @@ Result<std::shared_ptr<EventQueue>> queue_by(daos_handle_t handle) {
 
 Result<std::shared_ptr<EventQueue>> queue_of(daos_event_t* event) {
   VARVE_CHECK(require_initialized());
-  if (!is_event(event)) return Error(Code::kInvalid, "the event was not initialised: call daos_event_init first");
+  if (!is_event(event))
+    return Error(Code::kInvalid, "the event was not initialised: call daos_event_init first");
   return queue_by(state_of(event).queue);
 }
 
@@ -82,7 +83,8 @@ int EventQueue::launch(daos_event_t* event, Operation operation) {
     std::lock_guard lock(state_mutex_);
     EventState& state = state_of(event);
     if (state.status != DAOS_EVS_READY)
-      return failure(Error(Code::kBusy, "the event belongs to an operation that runs or was not polled yet"));
+      return failure(
+          Error(Code::kBusy, "the event belongs to an operation that runs or was not polled yet"));
     state.status = DAOS_EVS_RUNNING;
     state.was_aborted = 0;
     if (state.parent) ++state_of(state.parent).children_running;
@@ -145,8 +147,10 @@ bool EventQueue::drive(Ready ready, int64_t timeout_us) {
   const Instant deadline = timeout_us < 0 ? kNever : executor.now() + wait;
   for (;;) {
     std::unique_lock lock(session_mutex_, std::defer_lock);
-    if (timeout_us < 0) lock.lock();
-    else if (!lock.try_lock_for(std::max(deadline - executor.now(), Duration(0)))) return check();
+    if (timeout_us < 0)
+      lock.lock();
+    else if (!lock.try_lock_for(std::max(deadline - executor.now(), Duration(0))))
+      return check();
     if (check()) return true;
     const uint64_t seen = completions_.load(std::memory_order_acquire);
     const bool any = executor.run_until(
@@ -156,8 +160,10 @@ bool EventQueue::drive(Ready ready, int64_t timeout_us) {
   }
 }
 
-int EventQueue::poll(bool only_if_running, int64_t timeout_us, unsigned count, daos_event_t** events) {
-  drive([&] { return completed_.count > 0 || (only_if_running && running_.count == 0); }, timeout_us);
+int EventQueue::poll(bool only_if_running, int64_t timeout_us, unsigned count,
+                     daos_event_t** events) {
+  drive([&] { return completed_.count > 0 || (only_if_running && running_.count == 0); },
+        timeout_us);
   std::lock_guard lock(state_mutex_);
   unsigned taken = 0;
   while (taken < count && completed_.head) {
@@ -188,13 +194,15 @@ int EventQueue::barrier(daos_event_t* parent) {
   state.status = DAOS_EVS_RUNNING;
   if (state.parent) ++state_of(state.parent).children_running;
   running_.push(parent);
-  if (state.children_running > 0) state.has_barrier = 1;
-  else complete_locked(parent, parent->ev_error);
+  if (state.children_running > 0)
+    state.has_barrier = 1;
+  else
+    complete_locked(parent, parent->ev_error);
   return 0;
 }
 
-// The operation goes on to its end or deadline, for its buffers may be in flight; if it fails then, the
-// event says cancelled.
+// The operation goes on to its end or deadline, for its buffers may be in flight; if it fails then,
+// the event says cancelled.
 void EventQueue::abort(daos_event_t* event) {
   std::lock_guard lock(state_mutex_);
   if (state_of(event).status == DAOS_EVS_RUNNING) state_of(event).was_aborted = 1;
@@ -226,7 +234,8 @@ int EventQueue::query(daos_eq_query_t what, unsigned count, daos_event_t** event
   const auto add = [&](const EventList& list) {
     total += list.count;
     unsigned filled = total - list.count;
-    for (daos_event_t* at = list.head; at && events && filled < count; at = state_of(at).next) events[filled++] = at;
+    for (daos_event_t* at = list.head; at && events && filled < count; at = state_of(at).next)
+      events[filled++] = at;
   };
   if (what & DAOS_EQR_COMPLETED) add(completed_);
   if (what & DAOS_EQR_WAITING) add(running_);
@@ -284,7 +293,8 @@ int daos_eq_poll(daos_handle_t eqh, int wait_running, int64_t timeout, unsigned 
   return queue->poll(wait_running != 0, timeout, nevents, events);
 }
 
-int daos_eq_query(daos_handle_t eqh, daos_eq_query_t query, unsigned int nevents, daos_event_t** events) {
+int daos_eq_query(daos_handle_t eqh, daos_eq_query_t query, unsigned int nevents,
+                  daos_event_t** events) {
   const auto queue = find<EventQueue>(Kind::kEventQueue, eqh);
   if (!queue) return code(Code::kNoHandle);
   return queue->query(query, nevents, events);
@@ -321,7 +331,8 @@ int daos_event_fini(daos_event_t* ev) {
 daos_event_t* daos_event_next(daos_event_t* parent, daos_event_t* child) {
   if (!is_event(parent)) return nullptr;
   if (!child) return state_of(parent).first_child;
-  return is_event(child) && state_of(child).parent == parent ? state_of(child).next_sibling : nullptr;
+  return is_event(child) && state_of(child).parent == parent ? state_of(child).next_sibling
+                                                             : nullptr;
 }
 
 int daos_event_test(struct daos_event* ev, int64_t timeout, bool* flag) {

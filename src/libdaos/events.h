@@ -1,4 +1,5 @@
-// Event queues. A queue owns a Session, driven by whichever thread polls, tests or launches: one at a time.
+// Event queues. A queue owns a Session, driven by whichever thread polls, tests or launches: one at
+// a time.
 #pragma once
 
 #include <atomic>
@@ -13,13 +14,13 @@ namespace varve::libdaos {
 struct EventState {
   static constexpr uint64_t kMagic = 0x76616e6576657476;  // "vtevenav"
   uint64_t magic;
-  daos_handle_t queue;         // cookie 0: the default queue
+  daos_handle_t queue;  // cookie 0: the default queue
   daos_ev_status_t status;
   uint32_t children_running;
   daos_event_t* parent;
   daos_event_t* first_child;
   daos_event_t* next_sibling;
-  daos_event_t* previous;      // in the queue's list of running or completed events
+  daos_event_t* previous;  // in the queue's list of running or completed events
   daos_event_t* next;
   daos_event_comp_cb_t callback;
   void* callback_argument;
@@ -28,8 +29,12 @@ struct EventState {
 };
 static_assert(sizeof(EventState) <= sizeof(daos_event_t::ev_private));
 
-inline EventState& state_of(daos_event_t* event) { return *static_cast<EventState*>(static_cast<void*>(&event->ev_private)); }
-inline bool is_event(daos_event_t* event) { return event && state_of(event).magic == EventState::kMagic; }
+inline EventState& state_of(daos_event_t* event) {
+  return *static_cast<EventState*>(static_cast<void*>(&event->ev_private));
+}
+inline bool is_event(daos_event_t* event) {
+  return event && state_of(event).magic == EventState::kMagic;
+}
 
 // First in, first out, linked through the events.
 struct EventList {
@@ -44,7 +49,8 @@ class EventQueue {
  public:
   static Result<std::shared_ptr<EventQueue>> create();
 
-  // Runs the operation on the queue's session; the event is ready and belongs to this queue. 0 or -DER_*.
+  // Runs the operation on the queue's session; the event is ready and belongs to this queue. 0 or
+  // -DER_*.
   int launch(daos_event_t* event, Operation operation);
   // Up to `count` completed events, ready again. timeout_us < 0: until there is one.
   int poll(bool only_if_running, int64_t timeout_us, unsigned count, daos_event_t** events);

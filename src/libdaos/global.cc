@@ -1,4 +1,5 @@
-// daos_*_local2global and global2local: handles that one process opens and others of the same job use.
+// daos_*_local2global and global2local: handles that one process opens and others of the same job
+// use.
 #include <cstring>
 
 #include "base/record.h"
@@ -21,7 +22,9 @@ struct GlobalPool {
   Uuid uuid, handle;
   uint32_t flags = 0;
   template <class Archive>
-  void visit(Archive& archive) { archive(magic, uuid, handle, flags); }
+  void visit(Archive& archive) {
+    archive(magic, uuid, handle, flags);
+  }
 };
 struct GlobalContainer {
   static constexpr uint64_t kMagic = 0x31544e4f43565256;  // "VRVCONT1"
@@ -29,7 +32,9 @@ struct GlobalContainer {
   Uuid pool, uuid, handle;
   bool writable = true;
   template <class Archive>
-  void visit(Archive& archive) { archive(magic, pool, uuid, handle, writable); }
+  void visit(Archive& archive) {
+    archive(magic, pool, uuid, handle, writable);
+  }
 };
 struct GlobalArray {
   static constexpr uint64_t kMagic = 0x3159525241475256;  // "VRGARRY1"
@@ -37,7 +42,9 @@ struct GlobalArray {
   ObjectId oid;
   uint64_t cell_bytes = 0, chunk_cells = 0;
   template <class Archive>
-  void visit(Archive& archive) { archive(magic, oid, cell_bytes, chunk_cells); }
+  void visit(Archive& archive) {
+    archive(magic, oid, cell_bytes, chunk_cells);
+  }
 };
 
 // Without a buffer: how large it must be.
@@ -59,9 +66,11 @@ int give(const Record& record, d_iov_t* glob) {
 
 template <class Record>
 Result<Record> take(const d_iov_t& glob) {
-  if (!glob.iov_buf || glob.iov_len > glob.iov_buf_len) return Error(Code::kInvalid, "no global handle was given");
+  if (!glob.iov_buf || glob.iov_len > glob.iov_buf_len)
+    return Error(Code::kInvalid, "no global handle was given");
   VARVE_TRY(Record record, decode<Record>(view_of(glob)));
-  if (record.magic != Record::kMagic) return Error(Code::kInvalid, "the bytes are no global handle of this kind");
+  if (record.magic != Record::kMagic)
+    return Error(Code::kInvalid, "the bytes are no global handle of this kind");
   return record;
 }
 
@@ -150,15 +159,18 @@ int daos_array_global2local(daos_handle_t coh, d_iov_t glob, unsigned int mode, 
   const Result<GlobalArray> record = take<GlobalArray>(glob);
   if (!record) return failure(record.error());
   if (record->cell_bytes == 0 || record->chunk_cells == 0) return code(Code::kInvalid);
-  return run(nullptr, [container = *container, record = *record, mode, oh](client::Session& session) -> Task<int> {
-    Result<client::Object> object = session.open_object(container, record.oid);
-    if (!object) co_return failure(object.error());
-    auto array = std::make_shared<OpenArray>();
-    array->object = std::move(*object);
-    array->cell_bytes = record.cell_bytes;
-    array->chunk_cells = record.chunk_cells;
-    array->writable = (mode == 0 || (mode & (DAOS_OO_RW | DAOS_OO_EXCL))) && container->writable;
-    *oh = register_handle(Kind::kArray, std::move(array));
-    co_return 0;
-  });
+  return run(
+      nullptr,
+      [container = *container, record = *record, mode, oh](client::Session& session) -> Task<int> {
+        Result<client::Object> object = session.open_object(container, record.oid);
+        if (!object) co_return failure(object.error());
+        auto array = std::make_shared<OpenArray>();
+        array->object = std::move(*object);
+        array->cell_bytes = record.cell_bytes;
+        array->chunk_cells = record.chunk_cells;
+        array->writable =
+            (mode == 0 || (mode & (DAOS_OO_RW | DAOS_OO_EXCL))) && container->writable;
+        *oh = register_handle(Kind::kArray, std::move(array));
+        co_return 0;
+      });
 }

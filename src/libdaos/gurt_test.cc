@@ -33,7 +33,9 @@ d_hash_table_ops_t operations(bool with_rec_hash) {
       return static_cast<uint32_t>(d_hash_mix64(entry_of(link)->key));
     };
   ops.hop_rec_addref = [](d_hash_table*, d_list_t* link) { ++entry_of(link)->references; };
-  ops.hop_rec_decref = [](d_hash_table*, d_list_t* link) { return --entry_of(link)->references == 0; };
+  ops.hop_rec_decref = [](d_hash_table*, d_list_t* link) {
+    return --entry_of(link)->references == 0;
+  };
   ops.hop_rec_free = [](d_hash_table*, d_list_t* link) {
     ++freed;
     delete entry_of(link);
@@ -72,10 +74,14 @@ TEST_P(HashTable, InsertFindDelete) {
   ASSERT_EQ(found, &entries[77]->link);
   d_hash_rec_decref(table, found);
   int count = 0;
-  EXPECT_EQ(d_hash_table_traverse(table, [](d_list_t*, void* argument) {
-    ++*static_cast<int*>(argument);
-    return 0;
-  }, &count), 0);
+  EXPECT_EQ(d_hash_table_traverse(
+                table,
+                [](d_list_t*, void* argument) {
+                  ++*static_cast<int*>(argument);
+                  return 0;
+                },
+                &count),
+            0);
   EXPECT_EQ(count, 200);
   EXPECT_EQ(d_hash_table_destroy(table, false), -DER_BUSY);
   if (ephemeral) {
@@ -104,15 +110,16 @@ TEST_P(HashTable, InsertFindDelete) {
   EXPECT_EQ(freed, 200);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, HashTable,
-                         testing::Values(std::pair{uint32_t{D_HASH_FT_NOLOCK}, true}, std::pair{uint32_t{0}, true},
-                                         std::pair{uint32_t{D_HASH_FT_MUTEX}, true},
-                                         std::pair{uint32_t{D_HASH_FT_RWLOCK}, true},
-                                         std::pair{uint32_t{D_HASH_FT_RWLOCK | D_HASH_FT_LRU}, true},
-                                         std::pair{uint32_t{D_HASH_FT_MUTEX | D_HASH_FT_GLOCK}, true},
-                                         std::pair{uint32_t{D_HASH_FT_RWLOCK}, false},
-                                         std::pair{uint32_t{D_HASH_FT_EPHEMERAL}, true},
-                                         std::pair{uint32_t{D_HASH_FT_EPHEMERAL | D_HASH_FT_MUTEX}, false}));
+INSTANTIATE_TEST_SUITE_P(
+    All, HashTable,
+    testing::Values(std::pair{uint32_t{D_HASH_FT_NOLOCK}, true}, std::pair{uint32_t{0}, true},
+                    std::pair{uint32_t{D_HASH_FT_MUTEX}, true},
+                    std::pair{uint32_t{D_HASH_FT_RWLOCK}, true},
+                    std::pair{uint32_t{D_HASH_FT_RWLOCK | D_HASH_FT_LRU}, true},
+                    std::pair{uint32_t{D_HASH_FT_MUTEX | D_HASH_FT_GLOCK}, true},
+                    std::pair{uint32_t{D_HASH_FT_RWLOCK}, false},
+                    std::pair{uint32_t{D_HASH_FT_EPHEMERAL}, true},
+                    std::pair{uint32_t{D_HASH_FT_EPHEMERAL | D_HASH_FT_MUTEX}, false}));
 
 TEST(HashTableThreads, FindersAndDeletersMeet) {
   d_hash_table_ops_t ops = operations(true);
@@ -128,8 +135,10 @@ TEST(HashTableThreads, FindersAndDeletersMeet) {
       for (int i = 0; i < 5000; ++i) {
         uint64_t key = static_cast<uint64_t>(i * 7 + number) % 61;
         Entry* entry = make_entry(key);
-        if (d_hash_rec_insert(table, &key, sizeof key, &entry->link, true) != 0) delete entry;
-        else d_hash_rec_decref(table, &entry->link);
+        if (d_hash_rec_insert(table, &key, sizeof key, &entry->link, true) != 0)
+          delete entry;
+        else
+          d_hash_rec_decref(table, &entry->link);
         if (d_list_t* link = d_hash_rec_find(table, &key, sizeof key)) {
           EXPECT_EQ(entry_of(link)->key, key);
           d_hash_rec_decref(table, link);

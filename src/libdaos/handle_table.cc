@@ -1,4 +1,5 @@
-// Handles: a slot's number and its generation, so that a handle that was closed names nothing again.
+// Handles: a slot's number and its generation, so that a handle that was closed names nothing
+// again.
 #include <array>
 #include <mutex>
 #include <shared_mutex>
@@ -50,7 +51,8 @@ struct Place {
 Place place_of(daos_handle_t handle) {
   const auto slot = static_cast<uint32_t>(handle.cookie >> 32) - 1;
   return {&table().shards[slot % kShards], slot / kShards,
-          static_cast<uint32_t>((handle.cookie >> 8) & kGenerationMask), static_cast<Kind>(handle.cookie & 0xff)};
+          static_cast<uint32_t>((handle.cookie >> 8) & kGenerationMask),
+          static_cast<Kind>(handle.cookie & 0xff)};
 }
 
 Slot* slot_at(const Place& place, Kind kind) {
@@ -113,7 +115,8 @@ Result<client::Pool> pool_of(daos_handle_t handle) {
 Result<client::Container> container_of_handle(daos_handle_t handle) {
   VARVE_CHECK(require_initialized());
   auto container = find<client::ContainerHandle>(Kind::kContainer, handle);
-  if (!container) return Error(Code::kNoHandle, "the container handle is closed or was never opened");
+  if (!container)
+    return Error(Code::kNoHandle, "the container handle is closed or was never opened");
   return client::Container(std::move(container));
 }
 

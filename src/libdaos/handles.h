@@ -1,8 +1,9 @@
-// What the C libraries share behind their functions: handles, sessions and the launching of operations.
-// libdfs uses it too; both link libdaos.so, which exports namespace varve for them and for nobody else.
+// What the C libraries share behind their functions: handles, sessions and the launching of
+// operations. libdfs uses it too; both link libdaos.so, which exports namespace varve for them and
+// for nobody else.
 //
-// Handles are process-wide and thread-safe. A closed, foreign or invented one gives kNoHandle. What a
-// handle names lives as long as an operation under way holds it, whatever is closed meanwhile.
+// Handles are process-wide and thread-safe. A closed, foreign or invented one gives kNoHandle. What
+// a handle names lives as long as an operation under way holds it, whatever is closed meanwhile.
 //
 // C functions are defined outside of extern "C" blocks (their headers declare them so): within one,
 // g++-12 gives all parts of a coroutine lambda the same symbol.
@@ -58,11 +59,11 @@ int status(const Result<T>& result) {
   return result.ok() ? 0 : failure(result.error());
 }
 
-// One operation of the C API: makes and runs the task that ends in 0 or -DER_*. Without an event it runs
-// on the calling thread's session, and returns the task's result. With one it is launched on the session
-// of the event's queue and returns 0 at once (or why it could not be launched); the event completes with
-// the task's result, as the queue is polled. The function object lives as long as its task, so a lambda
-// with captures by value may itself be the coroutine.
+// One operation of the C API: makes and runs the task that ends in 0 or -DER_*. Without an event it
+// runs on the calling thread's session, and returns the task's result. With one it is launched on
+// the session of the event's queue and returns 0 at once (or why it could not be launched); the
+// event completes with the task's result, as the queue is polled. The function object lives as long
+// as its task, so a lambda with captures by value may itself be the coroutine.
 using Operation = std::function<Task<int>(client::Session&)>;
 int run(daos_event_t* event, Operation operation);
 

@@ -9,7 +9,8 @@
 using namespace varve;
 using namespace varve::libdaos;
 
-int daos_mgmt_list_pools(const char* group, daos_size_t* npools, daos_mgmt_pool_info_t* pools, daos_event_t* ev) {
+int daos_mgmt_list_pools(const char* group, daos_size_t* npools, daos_mgmt_pool_info_t* pools,
+                         daos_event_t* ev) {
   if (!npools) return code(Code::kInvalid);
   return run(ev, [npools, pools](client::Session& session) -> Task<int> {
     auto listed = co_await session.list_pools();
@@ -68,7 +69,8 @@ int dc_mgmt_srv_version(uint32_t* major, uint32_t* minor, uint32_t* patch, char*
     auto system = co_await session.query_system();
     if (!system) co_return failure(system.error());
     *major = *minor = *patch = 0;
-    if (std::sscanf(system->version.c_str(), "%u.%u.%u", major, minor, patch) < 1) co_return code(Code::kProtocol);
+    if (std::sscanf(system->version.c_str(), "%u.%u.%u", major, minor, patch) < 1)
+      co_return code(Code::kProtocol);
     *tag = strdup(system->version.c_str());
     co_return *tag ? 0 : code(Code::kNoMemory);
   });

@@ -14,7 +14,8 @@ int not_implemented(const char* name) {
   static std::set<std::string> logged;
   std::lock_guard lock(mutex);
   if (logged.insert(name).second)
-    log_warning(std::string(name) + " is not implemented yet; it returns -DER_NOSYS (docs/api-status.md)");
+    log_warning(std::string(name) +
+                " is not implemented yet; it returns -DER_NOSYS (docs/api-status.md)");
   return -static_cast<int>(Code::kNotImplemented);
 }
 

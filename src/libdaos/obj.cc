@@ -9,7 +9,8 @@ using namespace varve::libdaos;
 namespace varve::libdaos {
 namespace {
 
-static_assert(sizeof(daos_recx_t) == sizeof(object::Range) && offsetof(daos_recx_t, rx_nr) == offsetof(object::Range, count));
+static_assert(sizeof(daos_recx_t) == sizeof(object::Range) &&
+              offsetof(daos_recx_t, rx_nr) == offsetof(object::Range, count));
 static_assert(static_cast<int>(object::ValueKind::kSingle) == DAOS_IOD_SINGLE &&
               static_cast<int>(object::ValueKind::kArray) == DAOS_IOD_ARRAY);
 
@@ -23,7 +24,8 @@ bool good_iod(const daos_iod_t& iod) {
   return iod.iod_type == DAOS_IOD_ARRAY && iod.iod_nr > 0 && iod.iod_recxs;
 }
 
-// The client's descriptors of one call, without an allocation where there is one akey of one buffer.
+// The client's descriptors of one call, without an allocation where there is one akey of one
+// buffer.
 template <class View>
 class Descriptors {
  public:
@@ -51,8 +53,8 @@ void describe(const daos_iod_t& iod, client::IoDescriptor& descriptor) {
   if (iod.iod_type == DAOS_IOD_ARRAY) descriptor.ranges = ranges_of(iod);
 }
 
-Task<int> update(client::Session& session, const OpenObject& open, uint64_t flags, const daos_key_t* dkey,
-                 unsigned nr, daos_iod_t* iods, d_sg_list_t* sgls) {
+Task<int> update(client::Session& session, const OpenObject& open, uint64_t flags,
+                 const daos_key_t* dkey, unsigned nr, daos_iod_t* iods, d_sg_list_t* sgls) {
   Descriptors<ByteView> descriptors(nr);
   for (unsigned i = 0; i < nr; ++i) {
     const daos_iod_t& iod = iods[i];
@@ -68,16 +70,17 @@ Task<int> update(client::Session& session, const OpenObject& open, uint64_t flag
       if (__builtin_mul_overflow(records, iod.iod_size, &bytes)) co_return code(Code::kInvalid);
     }
     if (!add_data(sgls ? &sgls[i] : nullptr, bytes, descriptors.pieces(i)))
-      co_return failure(Error(Code::kBadIo, "an update's buffers hold less than its descriptor says"));
+      co_return failure(
+          Error(Code::kBadIo, "an update's buffers hold less than its descriptor says"));
     descriptor.from = descriptors.pieces(i).span();
   }
-  const Result<Epoch> updated =
-      co_await session.update(open.object, view_of(*dkey), flags & DAOS_COND_MASK, descriptors.span());
+  const Result<Epoch> updated = co_await session.update(open.object, view_of(*dkey),
+                                                        flags & DAOS_COND_MASK, descriptors.span());
   co_return status(updated);
 }
 
-void fill_map(const daos_iod_t& iod, uint64_t record_size, const std::vector<object::FetchedPiece>& found,
-              daos_iom_t& map) {
+void fill_map(const daos_iod_t& iod, uint64_t record_size,
+              const std::vector<object::FetchedPiece>& found, daos_iom_t& map) {
   map.iom_type = iod.iod_type;
   map.iom_size = record_size;
   map.iom_nr_out = 0;
@@ -91,15 +94,18 @@ void fill_map(const daos_iod_t& iod, uint64_t record_size, const std::vector<obj
       const daos_recx_t here = {iod.iod_recxs[range].rx_idx + within, take};
       if (!piece.hole) {
         daos_recx_t* last = map.iom_nr_out > 0 && map.iom_nr_out <= map.iom_nr && map.iom_recxs
-                                ? &map.iom_recxs[map.iom_nr_out - 1] : nullptr;
+                                ? &map.iom_recxs[map.iom_nr_out - 1]
+                                : nullptr;
         if (last && last->rx_idx + last->rx_nr == here.rx_idx) {
           last->rx_nr += here.rx_nr;
         } else {
           if (map.iom_nr_out < map.iom_nr && map.iom_recxs) map.iom_recxs[map.iom_nr_out] = here;
           ++map.iom_nr_out;
         }
-        if (map.iom_recx_lo.rx_nr == 0 || here.rx_idx < map.iom_recx_lo.rx_idx) map.iom_recx_lo = here;
-        if (here.rx_idx + here.rx_nr > map.iom_recx_hi.rx_idx + map.iom_recx_hi.rx_nr) map.iom_recx_hi = here;
+        if (map.iom_recx_lo.rx_nr == 0 || here.rx_idx < map.iom_recx_lo.rx_idx)
+          map.iom_recx_lo = here;
+        if (here.rx_idx + here.rx_nr > map.iom_recx_hi.rx_idx + map.iom_recx_hi.rx_nr)
+          map.iom_recx_hi = here;
       }
       records -= take;
       within += take;
@@ -110,15 +116,17 @@ void fill_map(const daos_iod_t& iod, uint64_t record_size, const std::vector<obj
   }
 }
 
-Task<int> fetch(client::Session& session, const client::Object& object, uint64_t flags, const daos_key_t* dkey,
-                unsigned nr, daos_iod_t* iods, d_sg_list_t* sgls, daos_iom_t* ioms) {
+Task<int> fetch(client::Session& session, const client::Object& object, uint64_t flags,
+                const daos_key_t* dkey, unsigned nr, daos_iod_t* iods, d_sg_list_t* sgls,
+                daos_iom_t* ioms) {
   Descriptors<MutableByteView> descriptors(nr);
   std::vector<std::vector<object::FetchedPiece>> found(ioms ? nr : 0);
   for (unsigned i = 0; i < nr; ++i) {
     client::IoDescriptor& descriptor = descriptors[i];
     describe(iods[i], descriptor);
     if (iods[i].iod_type == DAOS_IOD_ARRAY) descriptor.record_size = iods[i].iod_size;
-    if (sgls && sgls[i].sg_nr > 0 && !add_room(&sgls[i], descriptors.pieces(i))) co_return code(Code::kInvalid);
+    if (sgls && sgls[i].sg_nr > 0 && !add_room(&sgls[i], descriptors.pieces(i)))
+      co_return code(Code::kInvalid);
     descriptor.into = descriptors.pieces(i).span();
     if (ioms) descriptor.found = &found[i];
   }
@@ -157,19 +165,22 @@ client::Object at_epoch(const client::Object& object, Epoch epoch) {
   return seen;
 }
 
-int open_object(Kind kind, daos_handle_t coh, daos_obj_id_t oid, unsigned mode, daos_handle_t* oh, daos_event_t* ev) {
+int open_object(Kind kind, daos_handle_t coh, daos_obj_id_t oid, unsigned mode, daos_handle_t* oh,
+                daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   if (!oh || daos_obj_id_is_nil(oid)) return code(Code::kInvalid);
   const bool writes = (mode & (DAOS_OO_RW | DAOS_OO_EXCL)) != 0;
   if (!writes && !(mode & DAOS_OO_RO)) return code(Code::kInvalid);
   if (writes && !(*container)->writable) return code(Code::kNoPermission);
-  return run(ev, [container = *container, kind, oid, writes, oh](client::Session& session) -> Task<int> {
-    Result<client::Object> object = session.open_object(container, oid_of(oid));
-    if (!object) co_return failure(object.error());
-    *oh = register_handle(kind, std::make_shared<OpenObject>(OpenObject{std::move(*object), writes}));
-    co_return 0;
-  });
+  return run(
+      ev, [container = *container, kind, oid, writes, oh](client::Session& session) -> Task<int> {
+        Result<client::Object> object = session.open_object(container, oid_of(oid));
+        if (!object) co_return failure(object.error());
+        *oh = register_handle(kind,
+                              std::make_shared<OpenObject>(OpenObject{std::move(*object), writes}));
+        co_return 0;
+      });
 }
 
 int close_object(Kind kind, daos_handle_t oh, daos_event_t* ev) {
@@ -177,7 +188,8 @@ int close_object(Kind kind, daos_handle_t oh, daos_event_t* ev) {
   return run(ev, [](client::Session&) -> Task<int> { co_return 0; });
 }
 
-int punch_object(std::shared_ptr<OpenObject> object, daos_handle_t th, uint64_t flags, daos_event_t* ev) {
+int punch_object(std::shared_ptr<OpenObject> object, daos_handle_t th, uint64_t flags,
+                 daos_event_t* ev) {
   if (const Result<void> writable = check_writable(th); !writable) return failure(writable.error());
   if (!object->writable) return code(Code::kNoPermission);
   return run(ev, [object, flags](client::Session& session) -> Task<int> {
@@ -187,8 +199,8 @@ int punch_object(std::shared_ptr<OpenObject> object, daos_handle_t th, uint64_t 
 
 }  // namespace varve::libdaos
 
-int daos_obj_generate_oid2(daos_handle_t coh, daos_obj_id_t* oid, enum daos_otype_t type, daos_oclass_id_t cid,
-                           daos_oclass_hints_t hints, uint32_t args) {
+int daos_obj_generate_oid2(daos_handle_t coh, daos_obj_id_t* oid, enum daos_otype_t type,
+                           daos_oclass_id_t cid, daos_oclass_hints_t hints, uint32_t args) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   if (!oid || !daos_otype_t_is_valid(type)) return code(Code::kInvalid);
@@ -200,41 +212,48 @@ int daos_obj_generate_oid2(daos_handle_t coh, daos_obj_id_t* oid, enum daos_otyp
   }
   const Result<placement::ObjectClass> object_class = placement::class_by_id(cid);
   if (!object_class) return failure(object_class.error());
-  const ObjectId made = placement::make_object_id(oid_of(*oid), static_cast<uint8_t>(type), *object_class);
+  const ObjectId made =
+      placement::make_object_id(oid_of(*oid), static_cast<uint8_t>(type), *object_class);
   *oid = {made.low, made.high};
   return 0;
 }
 
-int daos_obj_open(daos_handle_t coh, daos_obj_id_t oid, unsigned int mode, daos_handle_t* oh, daos_event_t* ev) {
+int daos_obj_open(daos_handle_t coh, daos_obj_id_t oid, unsigned int mode, daos_handle_t* oh,
+                  daos_event_t* ev) {
   return open_object(Kind::kObject, coh, oid, mode, oh, ev);
 }
 
-int daos_obj_close(daos_handle_t oh, daos_event_t* ev) { return close_object(Kind::kObject, oh, ev); }
+int daos_obj_close(daos_handle_t oh, daos_event_t* ev) {
+  return close_object(Kind::kObject, oh, ev);
+}
 
-int daos_obj_update(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey, unsigned int nr,
-                    daos_iod_t* iods, d_sg_list_t* sgls, daos_event_t* ev) {
+int daos_obj_update(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey,
+                    unsigned int nr, daos_iod_t* iods, d_sg_list_t* sgls, daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   if (const Result<void> writable = check_writable(th); !writable) return failure(writable.error());
   if (!(*object)->writable) return code(Code::kNoPermission);
   if (const int error = check_io(dkey, nr, iods)) return error;
-  return run(ev, [object = *object, flags, dkey, nr, iods, sgls](client::Session& session) -> Task<int> {
-    co_return co_await update(session, *object, flags, dkey, nr, iods, sgls);
-  });
+  return run(
+      ev, [object = *object, flags, dkey, nr, iods, sgls](client::Session& session) -> Task<int> {
+        co_return co_await update(session, *object, flags, dkey, nr, iods, sgls);
+      });
 }
 
-int daos_obj_fetch(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey, unsigned int nr,
-                   daos_iod_t* iods, d_sg_list_t* sgls, daos_iom_t* ioms, daos_event_t* ev) {
+int daos_obj_fetch(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey,
+                   unsigned int nr, daos_iod_t* iods, d_sg_list_t* sgls, daos_iom_t* ioms,
+                   daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   const Result<Epoch> epoch = read_epoch(th);
   if (!epoch) return failure(epoch.error());
   if (const int error = check_io(dkey, nr, iods)) return error;
-  return run(ev, [object = *object, epoch = *epoch, flags, dkey, nr, iods, sgls,
-                  ioms](client::Session& session) -> Task<int> {
-    const SeenObject seen(object->object, epoch);
-    co_return co_await fetch(session, *seen, flags, dkey, nr, iods, sgls, ioms);
-  });
+  return run(ev,
+             [object = *object, epoch = *epoch, flags, dkey, nr, iods, sgls,
+              ioms](client::Session& session) -> Task<int> {
+               const SeenObject seen(object->object, epoch);
+               co_return co_await fetch(session, *seen, flags, dkey, nr, iods, sgls, ioms);
+             });
 }
 
 int daos_obj_punch(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_event_t* ev) {
@@ -242,8 +261,8 @@ int daos_obj_punch(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_even
   return object ? punch_object(*object, th, flags, ev) : failure(object.error());
 }
 
-int daos_obj_punch_dkeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, unsigned int nr, daos_key_t* dkeys,
-                         daos_event_t* ev) {
+int daos_obj_punch_dkeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, unsigned int nr,
+                         daos_key_t* dkeys, daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   if (const Result<void> writable = check_writable(th); !writable) return failure(writable.error());
@@ -259,8 +278,8 @@ int daos_obj_punch_dkeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, uns
   });
 }
 
-int daos_obj_punch_akeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey, unsigned int nr,
-                         daos_key_t* akeys, daos_event_t* ev) {
+int daos_obj_punch_akeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey,
+                         unsigned int nr, daos_key_t* akeys, daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   if (const Result<void> writable = check_writable(th); !writable) return failure(writable.error());
@@ -273,7 +292,7 @@ int daos_obj_punch_akeys(daos_handle_t oh, daos_handle_t th, uint64_t flags, dao
   }
   return run(ev, [object = *object, dkey, views, flags](client::Session& session) -> Task<int> {
     const ByteView under = view_of(*dkey);
-    co_return status(co_await session.punch(object->object, std::span<const ByteView>(&under, 1), views,
-                                            flags & DAOS_COND_MASK));
+    co_return status(co_await session.punch(object->object, std::span<const ByteView>(&under, 1),
+                                            views, flags & DAOS_COND_MASK));
   });
 }

@@ -11,7 +11,7 @@ using namespace varve::libdaos;
 namespace varve::libdaos {
 namespace {
 
-constexpr daos_oclass_id_t kKnown[] = {OC_TINY, OC_SMALL, OC_LARGE, OC_MAX, OC_S1, OC_S2,  OC_S4,
+constexpr daos_oclass_id_t kKnown[] = {OC_TINY, OC_SMALL, OC_LARGE, OC_MAX, OC_S1,  OC_S2, OC_S4,
                                        OC_S6,   OC_S8,    OC_S12,   OC_S16, OC_S32, OC_SX};
 
 }  // namespace
@@ -35,7 +35,8 @@ int daos_oclass_nr(int opts) { return static_cast<int>(std::size(kKnown)); }
 
 ssize_t daos_oclass_names_list(size_t size, char* str) {
   std::string names;
-  for (const daos_oclass_id_t id : kKnown) names += (names.empty() ? "" : ", ") + placement::class_name(id);
+  for (const daos_oclass_id_t id : kKnown)
+    names += (names.empty() ? "" : ", ") + placement::class_name(id);
   if (str && size > 0) {
     const size_t length = names.copy(str, size - 1);
     str[length] = '\0';
@@ -43,7 +44,8 @@ ssize_t daos_oclass_names_list(size_t size, char* str) {
   return static_cast<ssize_t>(names.size() + 1);
 }
 
-int daos_obj_query_class(daos_handle_t coh, daos_oclass_id_t cid, struct daos_oclass_attr* attr, daos_event_t* ev) {
+int daos_obj_query_class(daos_handle_t coh, daos_oclass_id_t cid, struct daos_oclass_attr* attr,
+                         daos_event_t* ev) {
   if (!attr) return code(Code::kInvalid);
   const Result<placement::ObjectClass> found = placement::class_by_id(cid);
   if (!found) return failure(found.error());

@@ -19,8 +19,9 @@ void bound_groups(client::Object& object, const daos_anchor_t& anchor) {
   if (end > 0 && end < object.layout.targets.size()) object.layout.targets.resize(end);
 }
 
-Task<int> list(client::Session& session, std::shared_ptr<OpenObject> open, Epoch epoch, const daos_key_t* dkey,
-               uint32_t* nr, daos_key_desc_t* kds, d_sg_list_t* sgl, daos_anchor_t* anchor) {
+Task<int> list(client::Session& session, std::shared_ptr<OpenObject> open, Epoch epoch,
+               const daos_key_t* dkey, uint32_t* nr, daos_key_desc_t* kds, d_sg_list_t* sgl,
+               daos_anchor_t* anchor) {
   client::Object object = at_epoch(open->object, epoch);
   if (!dkey) bound_groups(object, *anchor);
   client::Session::Anchor position = read_anchor(*anchor);
@@ -30,8 +31,10 @@ Task<int> list(client::Session& session, std::shared_ptr<OpenObject> open, Epoch
   *nr = 0;
   if (position.end) co_return 0;
   Result<std::vector<object::ListedEntry>> listed = Code::kUnknown;
-  if (dkey) listed = co_await session.list_akeys(object, view_of(*dkey), position, wanted, bytes_limit);
-  else listed = co_await session.list_dkeys(object, position, wanted, bytes_limit);
+  if (dkey)
+    listed = co_await session.list_akeys(object, view_of(*dkey), position, wanted, bytes_limit);
+  else
+    listed = co_await session.list_dkeys(object, position, wanted, bytes_limit);
   if (!listed) co_return failure(listed.error());
   uint64_t offset = 0;
   for (const object::ListedEntry& entry : *listed) {
@@ -51,16 +54,17 @@ Task<int> list(client::Session& session, std::shared_ptr<OpenObject> open, Epoch
   co_return 0;
 }
 
-Task<int> list_recx(client::Session& session, std::shared_ptr<OpenObject> open, Epoch epoch, daos_key_t* dkey,
-                    daos_key_t* akey, daos_size_t* size, uint32_t* nr, daos_recx_t* recxs,
-                    daos_epoch_range_t* eprs, daos_anchor_t* anchor) {
+Task<int> list_recx(client::Session& session, std::shared_ptr<OpenObject> open, Epoch epoch,
+                    daos_key_t* dkey, daos_key_t* akey, daos_size_t* size, uint32_t* nr,
+                    daos_recx_t* recxs, daos_epoch_range_t* eprs, daos_anchor_t* anchor) {
   client::Object object = at_epoch(open->object, epoch);
   client::Session::Anchor position = read_anchor(*anchor);
   const uint32_t wanted = std::min(*nr, kOnePageMax);
   *nr = 0;
   if (position.end) co_return 0;
   uint32_t record_size = 0;
-  auto listed = co_await session.list_ranges(object, view_of(*dkey), view_of(*akey), position, wanted, &record_size);
+  auto listed = co_await session.list_ranges(object, view_of(*dkey), view_of(*akey), position,
+                                             wanted, &record_size);
   if (!listed) co_return failure(listed.error());
   for (const object::ListedEntry& entry : *listed) {
     if (recxs) recxs[*nr] = {entry.range.index, entry.range.count};
@@ -95,54 +99,64 @@ int list_keys(std::shared_ptr<OpenObject> object, daos_handle_t th, daos_key_t* 
   if (!epoch) return failure(epoch.error());
   if (!nr || *nr == 0 || !kds || !sgl || room_of(sgl) == 0 || !anchor) return code(Code::kInvalid);
   if (dkey && !good_key(dkey)) return code(Code::kInvalid);
-  return run(ev, [object, epoch = *epoch, dkey, nr, kds, sgl, anchor](client::Session& session) -> Task<int> {
-    co_return co_await list(session, object, epoch, dkey, nr, kds, sgl, anchor);
-  });
+  return run(
+      ev,
+      [object, epoch = *epoch, dkey, nr, kds, sgl, anchor](client::Session& session) -> Task<int> {
+        co_return co_await list(session, object, epoch, dkey, nr, kds, sgl, anchor);
+      });
 }
 
 }  // namespace varve::libdaos
 
-int daos_obj_list_dkey(daos_handle_t oh, daos_handle_t th, uint32_t* nr, daos_key_desc_t* kds, d_sg_list_t* sgl,
-                       daos_anchor_t* anchor, daos_event_t* ev) {
+int daos_obj_list_dkey(daos_handle_t oh, daos_handle_t th, uint32_t* nr, daos_key_desc_t* kds,
+                       d_sg_list_t* sgl, daos_anchor_t* anchor, daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
-  return object ? list_keys(*object, th, nullptr, nr, kds, sgl, anchor, ev) : failure(object.error());
+  return object ? list_keys(*object, th, nullptr, nr, kds, sgl, anchor, ev)
+                : failure(object.error());
 }
 
-int daos_obj_list_akey(daos_handle_t oh, daos_handle_t th, daos_key_t* dkey, uint32_t* nr, daos_key_desc_t* kds,
-                       d_sg_list_t* sgl, daos_anchor_t* anchor, daos_event_t* ev) {
+int daos_obj_list_akey(daos_handle_t oh, daos_handle_t th, daos_key_t* dkey, uint32_t* nr,
+                       daos_key_desc_t* kds, d_sg_list_t* sgl, daos_anchor_t* anchor,
+                       daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   return dkey ? list_keys(*object, th, dkey, nr, kds, sgl, anchor, ev) : code(Code::kInvalid);
 }
 
-int daos_obj_list_recx(daos_handle_t oh, daos_handle_t th, daos_key_t* dkey, daos_key_t* akey, daos_size_t* size,
-                       uint32_t* nr, daos_recx_t* recxs, daos_epoch_range_t* eprs, daos_anchor_t* anchor,
-                       bool incr_order, daos_event_t* ev) {
+int daos_obj_list_recx(daos_handle_t oh, daos_handle_t th, daos_key_t* dkey, daos_key_t* akey,
+                       daos_size_t* size, uint32_t* nr, daos_recx_t* recxs,
+                       daos_epoch_range_t* eprs, daos_anchor_t* anchor, bool incr_order,
+                       daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   const Result<Epoch> epoch = read_epoch(th);
   if (!epoch) return failure(epoch.error());
   if (!good_key(dkey) || !akey || !nr || *nr == 0 || !anchor) return code(Code::kInvalid);
-  if (!incr_order) return failure(Error(Code::kNotImplemented, "extents are listed in increasing order only"));
-  return run(ev, [object = *object, epoch = *epoch, dkey, akey, size, nr, recxs, eprs,
-                  anchor](client::Session& session) -> Task<int> {
-    co_return co_await list_recx(session, object, epoch, dkey, akey, size, nr, recxs, eprs, anchor);
-  });
+  if (!incr_order)
+    return failure(Error(Code::kNotImplemented, "extents are listed in increasing order only"));
+  return run(ev,
+             [object = *object, epoch = *epoch, dkey, akey, size, nr, recxs, eprs,
+              anchor](client::Session& session) -> Task<int> {
+               co_return co_await list_recx(session, object, epoch, dkey, akey, size, nr, recxs,
+                                            eprs, anchor);
+             });
 }
 
-int daos_obj_query_key(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey, daos_key_t* akey,
-                       daos_recx_t* recx, daos_event_t* ev) {
+int daos_obj_query_key(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_key_t* dkey,
+                       daos_key_t* akey, daos_recx_t* recx, daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   const Result<Epoch> epoch = read_epoch(th);
   if (!epoch) return failure(epoch.error());
   const bool max = flags & DAOS_GET_MAX, min = flags & DAOS_GET_MIN;
-  const bool of_dkey = flags & DAOS_GET_DKEY, of_akey = flags & DAOS_GET_AKEY, of_recx = flags & DAOS_GET_RECX;
+  const bool of_dkey = flags & DAOS_GET_DKEY, of_akey = flags & DAOS_GET_AKEY,
+             of_recx = flags & DAOS_GET_RECX;
   if (max == min || !(of_dkey || of_akey || of_recx)) return code(Code::kInvalid);
   if (!dkey || ((of_akey || of_recx) && !akey) || (of_recx && !recx)) return code(Code::kInvalid);
   if (!of_dkey && !good_key(dkey)) return code(Code::kInvalid);
-  const auto bits = static_cast<uint8_t>((of_dkey ? (max ? 1 : 2) : 0) | (of_akey ? (max ? 4 : 8) : 0) |
-                                         (of_recx ? (max ? 16 : 32) : 0));
+  const auto bits =
+      static_cast<uint8_t>((of_dkey ? (max ? 1 : 2) : 0) | (of_akey ? (max ? 4 : 8) : 0) |
+                           (of_recx ? (max ? 16 : 32) : 0));
   return run(ev, [=, object = *object, epoch = *epoch](client::Session& session) -> Task<int> {
     const client::Object seen = at_epoch(object->object, epoch);
     const ByteView under_dkey = of_dkey ? ByteView() : view_of(*dkey);
@@ -160,7 +174,8 @@ int daos_obj_query_key(daos_handle_t oh, daos_handle_t th, uint64_t flags, daos_
   });
 }
 
-int daos_obj_query_max_epoch(daos_handle_t oh, daos_handle_t th, daos_epoch_t* out, daos_event_t* ev) {
+int daos_obj_query_max_epoch(daos_handle_t oh, daos_handle_t th, daos_epoch_t* out,
+                             daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   const Result<Epoch> epoch = read_epoch(th);
@@ -175,7 +190,8 @@ int daos_obj_query_max_epoch(daos_handle_t oh, daos_handle_t th, daos_epoch_t* o
   });
 }
 
-int daos_obj_query(daos_handle_t oh, struct daos_obj_attr* oa, d_rank_list_t* ranks, daos_event_t* ev) {
+int daos_obj_query(daos_handle_t oh, struct daos_obj_attr* oa, d_rank_list_t* ranks,
+                   daos_event_t* ev) {
   const auto object = object_of(Kind::kObject, oh);
   if (!object) return failure(object.error());
   return run(ev, [object = *object, oa, ranks](client::Session&) -> Task<int> {
@@ -221,7 +237,8 @@ int daos_oit_open(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t* oh, daos
   if (!container) return failure(container.error());
   if (!oh) return code(Code::kInvalid);
   return run(ev, [container = *container, epoch, oh](client::Session&) -> Task<int> {
-    *oh = register_handle(Kind::kObjectIterator, std::make_shared<ObjectIterator>(ObjectIterator{container, {epoch}}));
+    *oh = register_handle(Kind::kObjectIterator,
+                          std::make_shared<ObjectIterator>(ObjectIterator{container, {epoch}}));
     co_return 0;
   });
 }
@@ -231,7 +248,8 @@ int daos_oit_close(daos_handle_t oh, daos_event_t* ev) {
   return run(ev, [](client::Session&) -> Task<int> { co_return 0; });
 }
 
-int daos_oit_list(daos_handle_t oh, daos_obj_id_t* oids, uint32_t* oids_nr, daos_anchor_t* anchor, daos_event_t* ev) {
+int daos_oit_list(daos_handle_t oh, daos_obj_id_t* oids, uint32_t* oids_nr, daos_anchor_t* anchor,
+                  daos_event_t* ev) {
   const auto iterator = find<ObjectIterator>(Kind::kObjectIterator, oh);
   if (!iterator) return code(Code::kNoHandle);
   if (!oids || !oids_nr || *oids_nr == 0 || !anchor) return code(Code::kInvalid);
@@ -240,7 +258,8 @@ int daos_oit_list(daos_handle_t oh, daos_obj_id_t* oids, uint32_t* oids_nr, daos
     const uint32_t wanted = std::min(*oids_nr, kOnePageMax);
     *oids_nr = 0;
     if (position.end) co_return 0;
-    auto listed = co_await session.list_objects(iterator->container, iterator->epoch, position, wanted);
+    auto listed =
+        co_await session.list_objects(iterator->container, iterator->epoch, position, wanted);
     if (!listed) co_return failure(listed.error());
     for (const ObjectId oid : *listed) oids[(*oids_nr)++] = {oid.low, oid.high};
     write_anchor(position, *anchor);

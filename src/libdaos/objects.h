@@ -14,7 +14,8 @@ struct OpenObject {
 
 // What a handle of `kind` (object, key-value) names. kNoHandle.
 Result<std::shared_ptr<OpenObject>> object_of(Kind kind, daos_handle_t handle);
-int open_object(Kind kind, daos_handle_t coh, daos_obj_id_t oid, unsigned mode, daos_handle_t* oh, daos_event_t* ev);
+int open_object(Kind kind, daos_handle_t coh, daos_obj_id_t oid, unsigned mode, daos_handle_t* oh,
+                daos_event_t* ev);
 int close_object(Kind kind, daos_handle_t oh, daos_event_t* ev);
 // The object as a transaction sees it.
 client::Object at_epoch(const client::Object& object, Epoch epoch);
@@ -34,7 +35,8 @@ class SeenObject {
   const client::Object* seen_;
 };
 
-int punch_object(std::shared_ptr<OpenObject> object, daos_handle_t th, uint64_t flags, daos_event_t* ev);
+int punch_object(std::shared_ptr<OpenObject> object, daos_handle_t th, uint64_t flags,
+                 daos_event_t* ev);
 int list_keys(std::shared_ptr<OpenObject> object, daos_handle_t th, daos_key_t* dkey, uint32_t* nr,
               daos_key_desc_t* kds, d_sg_list_t* sgl, daos_anchor_t* anchor, daos_event_t* ev);
 

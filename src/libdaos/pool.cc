@@ -61,19 +61,33 @@ Result<AttributeCall> attribute_call(daos_handle_t handle) {
 bool passes(const container::ContainerInfo& info, const daos_pool_cont_filter_part_t& part) {
   uint64_t value = 0;
   switch (part.pcfp_key) {
-    case PCF_KEY_MD_OTIME: value = info.opened_ns; break;
-    case PCF_KEY_MD_MTIME: value = info.modified_ns; break;
-    case PCF_KEY_NUM_SNAPSHOTS: value = info.snapshots; break;
-    default: value = info.handles; break;
+    case PCF_KEY_MD_OTIME:
+      value = info.opened_ns;
+      break;
+    case PCF_KEY_MD_MTIME:
+      value = info.modified_ns;
+      break;
+    case PCF_KEY_NUM_SNAPSHOTS:
+      value = info.snapshots;
+      break;
+    default:
+      value = info.handles;
+      break;
   }
   const uint64_t with = part.pcfp_val64;
   switch (part.pcfp_func) {
-    case PCF_FUNC_EQ: return value == with;
-    case PCF_FUNC_NE: return value != with;
-    case PCF_FUNC_LT: return value < with;
-    case PCF_FUNC_LE: return value <= with;
-    case PCF_FUNC_GT: return value > with;
-    default: return value >= with;
+    case PCF_FUNC_EQ:
+      return value == with;
+    case PCF_FUNC_NE:
+      return value != with;
+    case PCF_FUNC_LT:
+      return value < with;
+    case PCF_FUNC_LE:
+      return value <= with;
+    case PCF_FUNC_GT:
+      return value > with;
+    default:
+      return value >= with;
   }
 }
 
@@ -98,14 +112,16 @@ int daos_pool_connect2(const char* pool, const char* sys, unsigned int flags, da
                        daos_pool_info_t* info, daos_event_t* ev) {
   if (!pool || !*pool || !poh) return code(Code::kInvalid);
   const unsigned mode = flags & DAOS_PC_MASK;
-  if (mode != flags || (mode != DAOS_PC_RO && mode != DAOS_PC_RW && mode != DAOS_PC_EX)) return code(Code::kInvalid);
-  return run(ev, [name = uuid_or_label(pool), flags, poh, info](client::Session& session) -> Task<int> {
-    Result<client::Pool> connected = co_await session.connect_pool(name, flags);
-    if (!connected) co_return failure(connected.error());
-    fill((*connected)->info, info);
-    *poh = register_handle(Kind::kPool, std::move(*connected));
-    co_return 0;
-  });
+  if (mode != flags || (mode != DAOS_PC_RO && mode != DAOS_PC_RW && mode != DAOS_PC_EX))
+    return code(Code::kInvalid);
+  return run(ev,
+             [name = uuid_or_label(pool), flags, poh, info](client::Session& session) -> Task<int> {
+               Result<client::Pool> connected = co_await session.connect_pool(name, flags);
+               if (!connected) co_return failure(connected.error());
+               fill((*connected)->info, info);
+               *poh = register_handle(Kind::kPool, std::move(*connected));
+               co_return 0;
+             });
 }
 
 int daos_pool_disconnect(daos_handle_t poh, daos_event_t* ev) {
@@ -116,8 +132,8 @@ int daos_pool_disconnect(daos_handle_t poh, daos_event_t* ev) {
   });
 }
 
-int daos_pool_query(daos_handle_t poh, d_rank_list_t** ranks, daos_pool_info_t* info, daos_prop_t* pool_prop,
-                    daos_event_t* ev) {
+int daos_pool_query(daos_handle_t poh, d_rank_list_t** ranks, daos_pool_info_t* info,
+                    daos_prop_t* pool_prop, daos_event_t* ev) {
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
   return run(ev, [pool = *pool, ranks, info, pool_prop](client::Session& session) -> Task<int> {
@@ -160,13 +176,13 @@ int daos_pool_list_attr(daos_handle_t poh, char* buffer, size_t* size, daos_even
   const auto call = attribute_call(poh);
   return call ? list_attributes(*call, buffer, size, ev) : failure(call.error());
 }
-int daos_pool_get_attr(daos_handle_t poh, int n, const char* const names[], void* const buffers[], size_t sizes[],
-                       daos_event_t* ev) {
+int daos_pool_get_attr(daos_handle_t poh, int n, const char* const names[], void* const buffers[],
+                       size_t sizes[], daos_event_t* ev) {
   const auto call = attribute_call(poh);
   return call ? get_attributes(*call, n, names, buffers, sizes, ev) : failure(call.error());
 }
-int daos_pool_set_attr(daos_handle_t poh, int n, const char* const names[], const void* const values[],
-                       const size_t sizes[], daos_event_t* ev) {
+int daos_pool_set_attr(daos_handle_t poh, int n, const char* const names[],
+                       const void* const values[], const size_t sizes[], daos_event_t* ev) {
   const auto call = attribute_call(poh);
   return call ? set_attributes(*call, n, names, values, sizes, ev) : failure(call.error());
 }
@@ -175,7 +191,8 @@ int daos_pool_del_attr(daos_handle_t poh, int n, const char* const names[], daos
   return call ? delete_attributes(*call, n, names, ev) : failure(call.error());
 }
 
-int daos_pool_list_cont(daos_handle_t poh, daos_size_t* ncont, struct daos_pool_cont_info* cbuf, daos_event_t* ev) {
+int daos_pool_list_cont(daos_handle_t poh, daos_size_t* ncont, struct daos_pool_cont_info* cbuf,
+                        daos_event_t* ev) {
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
   if (!ncont) return code(Code::kInvalid);
@@ -198,7 +215,8 @@ int daos_pool_cont_filter_init(daos_pool_cont_filter_t* filt, uint32_t combine_f
 }
 
 int daos_pool_cont_filter_add(daos_pool_cont_filter_t* filt, daos_pool_cont_filter_part_t* part) {
-  if (!filt || !part || part->pcfp_func >= PCF_FUNC_MAX || part->pcfp_key >= PCF_KEY_MAX) return code(Code::kInvalid);
+  if (!filt || !part || part->pcfp_func >= PCF_FUNC_MAX || part->pcfp_key >= PCF_KEY_MAX)
+    return code(Code::kInvalid);
   if (filt->pcf_nparts >= DAOS_POOL_CONT_FILTER_MAX_NPARTS) return code(Code::kNoSpace);
   if (!filt->pcf_parts)
     filt->pcf_parts = static_cast<daos_pool_cont_filter_part_t**>(
@@ -228,7 +246,8 @@ int daos_pool_filter_cont(daos_handle_t poh, daos_pool_cont_filter_t* filter, da
   return run(ev, [pool = *pool, filter, ncont, cbuf](client::Session& session) -> Task<int> {
     auto listed = co_await session.list_containers(pool);
     if (!listed) co_return failure(listed.error());
-    std::erase_if(*listed, [&](const container::ContainerInfo& info) { return !passes(info, filter); });
+    std::erase_if(*listed,
+                  [&](const container::ContainerInfo& info) { return !passes(info, filter); });
     const daos_size_t room = *ncont;
     *ncont = listed->size();
     if (!cbuf) co_return 0;

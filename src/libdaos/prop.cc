@@ -1,5 +1,5 @@
-// daos_prop.h: lists of properties in memory. Everything here is allocated with malloc and freed with free,
-// as programs expect.
+// daos_prop.h: lists of properties in memory. Everything here is allocated with malloc and freed
+// with free, as programs expect.
 #include "daos_prop.h"
 
 #include <cstdlib>
@@ -47,13 +47,18 @@ void* copy_of(const void* from, size_t size) {
 
 void clear(daos_prop_entry& entry) {
   switch (form_of(entry.dpe_type)) {
-    case ValueForm::kNumber: return;
-    case ValueForm::kText: free(entry.dpe_str); break;
+    case ValueForm::kNumber:
+      return;
+    case ValueForm::kText:
+      free(entry.dpe_str);
+      break;
     case ValueForm::kRanks:
       if (entry.dpe_val_ptr) free(static_cast<d_rank_list_t*>(entry.dpe_val_ptr)->rl_ranks);
       free(entry.dpe_val_ptr);
       break;
-    default: free(entry.dpe_val_ptr); break;
+    default:
+      free(entry.dpe_val_ptr);
+      break;
   }
   entry.dpe_val_ptr = nullptr;
 }
@@ -63,12 +68,18 @@ int copy_entry(daos_prop_entry& to, const daos_prop_entry& from) {
   if (form_of(from.dpe_type) == ValueForm::kNumber || !from.dpe_val_ptr) return 0;
   to.dpe_val_ptr = nullptr;
   switch (form_of(from.dpe_type)) {
-    case ValueForm::kText: to.dpe_str = strdup(from.dpe_str); break;
-    case ValueForm::kRoots: to.dpe_val_ptr = copy_of(from.dpe_val_ptr, sizeof(daos_prop_co_roots)); break;
+    case ValueForm::kText:
+      to.dpe_str = strdup(from.dpe_str);
+      break;
+    case ValueForm::kRoots:
+      to.dpe_val_ptr = copy_of(from.dpe_val_ptr, sizeof(daos_prop_co_roots));
+      break;
     case ValueForm::kRanks: {
       const auto* list = static_cast<const d_rank_list_t*>(from.dpe_val_ptr);
       auto* copy = static_cast<d_rank_list_t*>(copy_of(list, sizeof *list));
-      if (copy) copy->rl_ranks = static_cast<d_rank_t*>(copy_of(list->rl_ranks, list->rl_nr * sizeof(d_rank_t)));
+      if (copy)
+        copy->rl_ranks =
+            static_cast<d_rank_t*>(copy_of(list->rl_ranks, list->rl_nr * sizeof(d_rank_t)));
       to.dpe_val_ptr = copy;
       break;
     }
@@ -137,10 +148,12 @@ uint32_t property_type(std::string_view name) {
 bool parse_value(daos_prop_entry& entry, std::string_view value) {
   if (form_of(entry.dpe_type) == ValueForm::kText) {
     entry.dpe_str = strndup(value.data(), value.size());
-    return entry.dpe_str && (entry.dpe_type != DAOS_PROP_CO_LABEL || daos_label_is_valid(entry.dpe_str));
+    return entry.dpe_str &&
+           (entry.dpe_type != DAOS_PROP_CO_LABEL || daos_label_is_valid(entry.dpe_str));
   }
   for (const NamedValue& named : kValues)
-    if (named.type == entry.dpe_type && named.name == value) return entry.dpe_val = named.value, true;
+    if (named.type == entry.dpe_type && named.name == value)
+      return entry.dpe_val = named.value, true;
   const std::string text(value);
   char* end = nullptr;
   entry.dpe_val = strtoull(text.c_str(), &end, 0);
@@ -174,7 +187,9 @@ void daos_prop_free(daos_prop_t* prop) {
   free(prop);
 }
 
-bool daos_prop_has_str(struct daos_prop_entry* entry) { return entry && form_of(entry->dpe_type) == ValueForm::kText; }
+bool daos_prop_has_str(struct daos_prop_entry* entry) {
+  return entry && form_of(entry->dpe_type) == ValueForm::kText;
+}
 
 bool daos_prop_has_ptr(struct daos_prop_entry* entry) {
   if (!entry) return false;
@@ -218,7 +233,8 @@ int daos_prop_set_ptr(daos_prop_t* prop, uint32_t type, const void* ptr, daos_si
   return entry ? daos_prop_entry_set_ptr(entry, ptr, size) : code(Code::kNonexistent);
 }
 
-int daos_prop_entry_dup_ptr(struct daos_prop_entry* entry_dst, struct daos_prop_entry* entry_src, size_t len) {
+int daos_prop_entry_dup_ptr(struct daos_prop_entry* entry_dst, struct daos_prop_entry* entry_src,
+                            size_t len) {
   if (!entry_dst || !entry_src || !entry_src->dpe_val_ptr) return code(Code::kInvalid);
   entry_dst->dpe_val_ptr = copy_of(entry_src->dpe_val_ptr, len);
   return entry_dst->dpe_val_ptr ? 0 : code(Code::kNoMemory);
@@ -233,7 +249,8 @@ int daos_prop_entry_cmp_acl(struct daos_prop_entry* entry1, struct daos_prop_ent
   const auto* left = static_cast<const daos_acl*>(entry1->dpe_val_ptr);
   const auto* right = static_cast<const daos_acl*>(entry2->dpe_val_ptr);
   if (!left || !right) return left == right ? 0 : code(Code::kMismatch);
-  const bool same = left->dal_len == right->dal_len && std::memcmp(left, right, sizeof *left + left->dal_len) == 0;
+  const bool same = left->dal_len == right->dal_len &&
+                    std::memcmp(left, right, sizeof *left + left->dal_len) == 0;
   return same ? 0 : code(Code::kMismatch);
 }
 
@@ -276,13 +293,15 @@ int daos_prop_from_str(const char* str, daos_size_t len, daos_prop_t** prop) {
     const uint32_t type = colon == pair.npos ? 0 : property_type(pair.substr(0, colon));
     if (type == 0 || list->dpp_nr == DAOS_PROP_ENTRIES_MAX_NR) {
       daos_prop_free(list);
-      return failure(Error(Code::kInvalid, "'" + std::string(pair) + "' is no property of a container: NAME:VALUE"));
+      return failure(Error(
+          Code::kInvalid, "'" + std::string(pair) + "' is no property of a container: NAME:VALUE"));
     }
     daos_prop_entry& entry = list->dpp_entries[list->dpp_nr++];
     entry.dpe_type = type;
     if (!parse_value(entry, pair.substr(colon + 1))) {
       daos_prop_free(list);
-      return failure(Error(Code::kInvalid, "'" + std::string(pair) + "': the value is not one of this property"));
+      return failure(Error(Code::kInvalid,
+                           "'" + std::string(pair) + "': the value is not one of this property"));
     }
   }
   *prop = list;

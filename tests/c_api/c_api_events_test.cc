@@ -33,9 +33,12 @@ TEST_F(Events, ManyInFlight) {
     for (int i = 0; i < kCount; ++i) {
       if (round == 0) {
         ASSERT_EQ(daos_event_init(&events[i], queue_, nullptr), 0);
-        values.push_back(std::make_unique<SingleValue>("d" + std::to_string(i), "a", std::string(500, 'v')));
+        values.push_back(
+            std::make_unique<SingleValue>("d" + std::to_string(i), "a", std::string(500, 'v')));
       }
-      ASSERT_EQ(round == 1 ? values[i]->fetch(object_, &events[i]) : values[i]->update(object_, &events[i]), 0);
+      ASSERT_EQ(round == 1 ? values[i]->fetch(object_, &events[i])
+                           : values[i]->update(object_, &events[i]),
+                0);
       EXPECT_EQ(values[i]->update(object_, &events[i]), -DER_BUSY);
     }
     EXPECT_EQ(daos_eq_destroy(queue_, 0), -DER_BUSY);
@@ -85,10 +88,14 @@ TEST_F(Events, CallbacksAndEventsOfNoQueue) {
   daos_event_t event;
   ASSERT_EQ(daos_event_init(&event, DAOS_HDL_INVAL, nullptr), 0);
   int called = 0;
-  ASSERT_EQ(daos_event_register_comp_cb(&event, [](void* argument, daos_event_t*, int result) {
-    ++*static_cast<int*>(argument);
-    return result;
-  }, &called), 0);
+  ASSERT_EQ(daos_event_register_comp_cb(
+                &event,
+                [](void* argument, daos_event_t*, int result) {
+                  ++*static_cast<int*>(argument);
+                  return result;
+                },
+                &called),
+            0);
   SingleValue value("d", "a", "v");
   ASSERT_EQ(value.update(object_, &event), 0);
   bool done = false;
@@ -114,7 +121,8 @@ TEST_F(Events, Parents) {
   EXPECT_EQ(completed, &parent);
   EXPECT_EQ(parent.ev_error, 0);
   int count = 0;
-  for (daos_event_t* child = daos_event_next(&parent, nullptr); child; child = daos_event_next(&parent, child)) {
+  for (daos_event_t* child = daos_event_next(&parent, nullptr); child;
+       child = daos_event_next(&parent, child)) {
     EXPECT_EQ(child, &children[count++]);
     EXPECT_EQ(child->ev_error, 0);
   }
@@ -130,7 +138,8 @@ TEST_F(Events, TwoThreadsOneQueue) {
     std::vector<std::unique_ptr<SingleValue>> values;
     std::vector<daos_event_t> events(kEach);
     for (int i = 0; i < kEach; ++i) {
-      values.push_back(std::make_unique<SingleValue>("t" + std::to_string(number), "a" + std::to_string(i), "v"));
+      values.push_back(std::make_unique<SingleValue>("t" + std::to_string(number),
+                                                     "a" + std::to_string(i), "v"));
       ASSERT_EQ(daos_event_init(&events[i], queue_, nullptr), 0);
       ASSERT_EQ(values[i]->update(object_, &events[i]), 0);
       daos_event_t* some[4];
@@ -161,7 +170,8 @@ TEST_F(Events, ChildOfForkBeginsAnew) {
     if (daos_init() != 0) _exit(2);
     if (value.fetch(object_) != -DER_NO_HDL) _exit(3);
     if (daos_pool_connect(kPool, nullptr, DAOS_PC_RW, &pool, nullptr, nullptr) != 0) _exit(4);
-    if (daos_cont_open(pool, label_.c_str(), DAOS_COO_RW, &container, nullptr, nullptr) != 0) _exit(5);
+    if (daos_cont_open(pool, label_.c_str(), DAOS_COO_RW, &container, nullptr, nullptr) != 0)
+      _exit(5);
     daos_obj_id_t oid{1, 0};
     daos_obj_generate_oid(container, &oid, DAOS_OT_MULTI_HASHED, OC_S1, 0, 0);
     if (daos_obj_open(container, oid, DAOS_OO_RW, &object, nullptr) != 0) _exit(6);

@@ -31,7 +31,8 @@ TEST_F(CApi, HandlesThatAreNone) {
   EXPECT_EQ(value.update(object), -DER_NO_HDL);
   EXPECT_EQ(value.update(again), 0);
   EXPECT_EQ(daos_obj_close(again, nullptr), 0);
-  EXPECT_EQ(daos_pool_connect("nowhere", nullptr, DAOS_PC_RW, &out, nullptr, nullptr), -DER_NONEXIST);
+  EXPECT_EQ(daos_pool_connect("nowhere", nullptr, DAOS_PC_RW, &out, nullptr, nullptr),
+            -DER_NONEXIST);
   EXPECT_EQ(daos_pool_connect(nullptr, nullptr, DAOS_PC_RW, &out, nullptr, nullptr), -DER_INVAL);
   EXPECT_EQ(daos_pool_connect(kPool, nullptr, 77, &out, nullptr, nullptr), -DER_INVAL);
 }
@@ -47,7 +48,8 @@ TEST_F(CApi, PoolsAndContainers) {
   free(ranks->rl_ranks);
   free(ranks);
 
-  EXPECT_EQ(daos_cont_create_with_label(pool_, label_.c_str(), nullptr, nullptr, nullptr), -DER_EXIST);
+  EXPECT_EQ(daos_cont_create_with_label(pool_, label_.c_str(), nullptr, nullptr, nullptr),
+            -DER_EXIST);
   EXPECT_EQ(daos_cont_create_with_label(pool_, "no/label", nullptr, nullptr, nullptr), -DER_INVAL);
   daos_size_t count = 0;
   ASSERT_EQ(daos_pool_list_cont(pool_, &count, nullptr, nullptr), 0);
@@ -65,7 +67,8 @@ TEST_F(CApi, PoolsAndContainers) {
   EXPECT_EQ(entry->dpe_str, label_);
   daos_prop_free(properties);
   daos_handle_t out{};
-  EXPECT_EQ(daos_cont_open(pool_, "no such box", DAOS_COO_RW, &out, nullptr, nullptr), -DER_NONEXIST);
+  EXPECT_EQ(daos_cont_open(pool_, "no such box", DAOS_COO_RW, &out, nullptr, nullptr),
+            -DER_NONEXIST);
   EXPECT_EQ(daos_cont_open(pool_, label_.c_str(), 0, &out, nullptr, nullptr), -DER_INVAL);
 }
 
@@ -89,7 +92,9 @@ TEST_F(CApi, Attributes) {
   const char* names[] = {"colour", "size"};
   const char* values[] = {"green", "\x01\x02\x00\x03"};
   const size_t sizes[] = {6, 4};
-  ASSERT_EQ(daos_cont_set_attr(container_, 2, names, reinterpret_cast<const void* const*>(values), sizes, nullptr), 0);
+  ASSERT_EQ(daos_cont_set_attr(container_, 2, names, reinterpret_cast<const void* const*>(values),
+                               sizes, nullptr),
+            0);
   char colour[20], size[2];
   void* buffers[] = {colour, size};
   size_t rooms[] = {sizeof colour, sizeof size};
@@ -104,7 +109,9 @@ TEST_F(CApi, Attributes) {
   ASSERT_EQ(daos_cont_del_attr(container_, 1, names, nullptr), 0);
   rooms[0] = sizeof colour;
   EXPECT_EQ(daos_cont_get_attr(container_, 1, names, buffers, rooms, nullptr), -DER_NONEXIST);
-  EXPECT_EQ(daos_pool_set_attr(pool_, 1, names, reinterpret_cast<const void* const*>(values), sizes, nullptr), 0);
+  EXPECT_EQ(daos_pool_set_attr(pool_, 1, names, reinterpret_cast<const void* const*>(values), sizes,
+                               nullptr),
+            0);
   rooms[0] = sizeof colour;
   EXPECT_EQ(daos_pool_get_attr(pool_, 1, names, buffers, rooms, nullptr), 0);
 }
@@ -119,7 +126,9 @@ TEST_F(CApi, SingleValues) {
   EXPECT_EQ(value.iod.iod_size, 1000u);
   EXPECT_EQ(value.sgl.sg_nr_out, 1u);
   // Its size alone; a room too small.
-  EXPECT_EQ(daos_obj_fetch(object, DAOS_TX_NONE, 0, &value.dkey, 1, &value.iod, nullptr, nullptr, nullptr), 0);
+  EXPECT_EQ(daos_obj_fetch(object, DAOS_TX_NONE, 0, &value.dkey, 1, &value.iod, nullptr, nullptr,
+                           nullptr),
+            0);
   EXPECT_EQ(value.iod.iod_size, 1000u);
   value.iov.iov_buf_len = value.iov.iov_len = 999;
   EXPECT_EQ(value.fetch(object), -DER_REC2BIG);
@@ -135,19 +144,26 @@ TEST_F(CApi, SingleValues) {
   EXPECT_EQ(missing.fetch(object), 0);
   EXPECT_EQ(missing.iod.iod_size, 0u);
   // Punch.
-  EXPECT_EQ(daos_obj_punch_akeys(object, DAOS_TX_NONE, 0, &value.dkey, 1, &value.iod.iod_name, nullptr), 0);
+  EXPECT_EQ(
+      daos_obj_punch_akeys(object, DAOS_TX_NONE, 0, &value.dkey, 1, &value.iod.iod_name, nullptr),
+      0);
   EXPECT_EQ(value.fetch(object), 0);
   EXPECT_EQ(value.iod.iod_size, 0u);
-  EXPECT_EQ(daos_obj_punch_dkeys(object, DAOS_TX_NONE, DAOS_COND_PUNCH, 1, &value.dkey, nullptr), 0);
-  EXPECT_EQ(daos_obj_punch_dkeys(object, DAOS_TX_NONE, DAOS_COND_PUNCH, 1, &value.dkey, nullptr), -DER_NONEXIST);
+  EXPECT_EQ(daos_obj_punch_dkeys(object, DAOS_TX_NONE, DAOS_COND_PUNCH, 1, &value.dkey, nullptr),
+            0);
+  EXPECT_EQ(daos_obj_punch_dkeys(object, DAOS_TX_NONE, DAOS_COND_PUNCH, 1, &value.dkey, nullptr),
+            -DER_NONEXIST);
   EXPECT_EQ(daos_obj_close(object, nullptr), 0);
 }
 
 TEST_F(CApi, BadDescriptors) {
   const daos_handle_t object = open();
   SingleValue value("d", "a", "v");
-  EXPECT_EQ(daos_obj_update(object, DAOS_TX_NONE, 0, nullptr, 1, &value.iod, &value.sgl, nullptr), -DER_INVAL);
-  EXPECT_EQ(daos_obj_update(object, DAOS_TX_NONE, 0, &value.dkey, 0, &value.iod, &value.sgl, nullptr), -DER_INVAL);
+  EXPECT_EQ(daos_obj_update(object, DAOS_TX_NONE, 0, nullptr, 1, &value.iod, &value.sgl, nullptr),
+            -DER_INVAL);
+  EXPECT_EQ(
+      daos_obj_update(object, DAOS_TX_NONE, 0, &value.dkey, 0, &value.iod, &value.sgl, nullptr),
+      -DER_INVAL);
   value.iod.iod_size = 5;  // more than the buffer holds
   EXPECT_EQ(value.update(object), -DER_IO_INVAL);
   value.iod.iod_type = DAOS_IOD_NONE;
@@ -155,7 +171,8 @@ TEST_F(CApi, BadDescriptors) {
   SingleValue long_key(std::string(5000, 'k'), "a", "v");
   EXPECT_EQ(long_key.update(object), -DER_KEY2BIG);
   daos_obj_id_t oid{1, 0};
-  EXPECT_EQ(daos_obj_generate_oid(container_, &oid, static_cast<daos_otype_t>(15), OC_S1, 0, 0), -DER_INVAL);
+  EXPECT_EQ(daos_obj_generate_oid(container_, &oid, static_cast<daos_otype_t>(15), OC_S1, 0, 0),
+            -DER_INVAL);
   EXPECT_LT(daos_obj_generate_oid(container_, &oid, DAOS_OT_MULTI_HASHED, OC_RP_3G1, 0, 0), 0);
   EXPECT_EQ(daos_obj_close(object, nullptr), 0);
 }
@@ -189,7 +206,8 @@ TEST_F(CApi, SeveralAkeysAndArrays) {
   iods[1].iod_nr = 1;
   iods[1].iod_recxs = &all;
   iods[1].iod_size = DAOS_REC_ANY;
-  ASSERT_EQ(daos_obj_fetch(object, DAOS_TX_NONE, 0, &dkey, 1, &iods[1], &room_list, &map, nullptr), 0);
+  ASSERT_EQ(daos_obj_fetch(object, DAOS_TX_NONE, 0, &dkey, 1, &iods[1], &room_list, &map, nullptr),
+            0);
   EXPECT_EQ(iods[1].iod_size, 4u);
   EXPECT_EQ(room.substr(40, 4000), std::string(4000, 'A'));
   EXPECT_EQ(room.substr(20000, 8000), std::string(8000, 'A'));
@@ -204,18 +222,21 @@ TEST_F(CApi, SeveralAkeysAndArrays) {
   iods[1].iod_size = 8;
   daos_recx_t one = {0, 2};
   iods[1].iod_recxs = &one;
-  EXPECT_EQ(daos_obj_update(object, DAOS_TX_NONE, 0, &dkey, 1, &iods[1], &sgls[1], nullptr), -DER_REC_SIZE);
+  EXPECT_EQ(daos_obj_update(object, DAOS_TX_NONE, 0, &dkey, 1, &iods[1], &sgls[1], nullptr),
+            -DER_REC_SIZE);
 
   daos_recx_t recx = {};
-  ASSERT_EQ(daos_obj_query_key(object, DAOS_TX_NONE, DAOS_GET_MAX | DAOS_GET_RECX, &dkey, &iods[1].iod_name, &recx,
-                               nullptr), 0);
+  ASSERT_EQ(daos_obj_query_key(object, DAOS_TX_NONE, DAOS_GET_MAX | DAOS_GET_RECX, &dkey,
+                               &iods[1].iod_name, &recx, nullptr),
+            0);
   EXPECT_EQ(recx.rx_idx + recx.rx_nr, 7000u);
   daos_recx_t listed[8];
   uint32_t count = 8;
   daos_size_t size = 0;
   daos_anchor_t anchor = DAOS_ANCHOR_INIT;
-  ASSERT_EQ(daos_obj_list_recx(object, DAOS_TX_NONE, &dkey, &iods[1].iod_name, &size, &count, listed, nullptr, &anchor,
-                               true, nullptr), 0);
+  ASSERT_EQ(daos_obj_list_recx(object, DAOS_TX_NONE, &dkey, &iods[1].iod_name, &size, &count,
+                               listed, nullptr, &anchor, true, nullptr),
+            0);
   EXPECT_EQ(count, 2u);
   EXPECT_EQ(size, 4u);
   EXPECT_TRUE(daos_anchor_is_eof(&anchor));
@@ -239,7 +260,8 @@ TEST_F(CApi, ListingsOverAllGroups) {
     while (!daos_anchor_is_eof(&anchor)) {
       daos_key_desc_t descriptors[100];
       uint32_t count = 100;
-      ASSERT_EQ(daos_obj_list_dkey(object, DAOS_TX_NONE, &count, descriptors, &sgl, &anchor, nullptr), 0);
+      ASSERT_EQ(
+          daos_obj_list_dkey(object, DAOS_TX_NONE, &count, descriptors, &sgl, &anchor, nullptr), 0);
       size_t at = 0;
       for (uint32_t i = 0; i < count; at += descriptors[i++].kd_key_len)
         found.insert(buffer.substr(at, descriptors[i].kd_key_len));
@@ -261,13 +283,15 @@ TEST_F(CApi, ListingsOverAllGroups) {
     while (!daos_anchor_is_eof(&anchor)) {
       daos_key_desc_t descriptors[100];
       uint32_t count = 100;
-      ASSERT_EQ(daos_obj_list_dkey(object, DAOS_TX_NONE, &count, descriptors, &sgl, &anchor, nullptr), 0);
+      ASSERT_EQ(
+          daos_obj_list_dkey(object, DAOS_TX_NONE, &count, descriptors, &sgl, &anchor, nullptr), 0);
       size_t at = 0;
       for (uint32_t i = 0; i < count; at += descriptors[i++].kd_key_len)
         found.insert(buffer.substr(at, descriptors[i].kd_key_len));
     }
   }
-  EXPECT_EQ(std::vector<std::string>(found.begin(), found.end()), std::vector<std::string>(names.begin(), names.end()));
+  EXPECT_EQ(std::vector<std::string>(found.begin(), found.end()),
+            std::vector<std::string>(names.begin(), names.end()));
   // A key that no buffer of that size holds.
   SingleValue value(std::string(300, 'k'), "akey", "v");
   const daos_handle_t other = open(DAOS_OT_MULTI_HASHED, OC_S1, 2);
@@ -278,7 +302,8 @@ TEST_F(CApi, ListingsOverAllGroups) {
   daos_anchor_t anchor = DAOS_ANCHOR_INIT;
   daos_key_desc_t descriptor;
   uint32_t count = 1;
-  EXPECT_EQ(daos_obj_list_dkey(other, DAOS_TX_NONE, &count, &descriptor, &sgl, &anchor, nullptr), -DER_KEY2BIG);
+  EXPECT_EQ(daos_obj_list_dkey(other, DAOS_TX_NONE, &count, &descriptor, &sgl, &anchor, nullptr),
+            -DER_KEY2BIG);
   EXPECT_EQ(descriptor.kd_key_len, 300u);
   EXPECT_EQ(daos_obj_close(other, nullptr), 0);
   EXPECT_EQ(daos_obj_close(object, nullptr), 0);
@@ -299,7 +324,8 @@ TEST_F(CApi, Snapshots) {
   ASSERT_EQ(daos_tx_open_snap(container_, epoch, &snapshot, nullptr), 0);
   ASSERT_EQ(value.fetch(object, nullptr, 0, snapshot), 0);
   EXPECT_EQ(value.data, "before");
-  EXPECT_EQ(daos_obj_update(object, snapshot, 0, &value.dkey, 1, &value.iod, &value.sgl, nullptr), -DER_NO_PERM);
+  EXPECT_EQ(daos_obj_update(object, snapshot, 0, &value.dkey, 1, &value.iod, &value.sgl, nullptr),
+            -DER_NO_PERM);
   ASSERT_EQ(value.fetch(object), 0);
   EXPECT_EQ(value.data, "later!");
   int count = 4;
@@ -325,12 +351,14 @@ TEST_F(CApi, KeyValues) {
   ASSERT_EQ(daos_kv_open(container_, oid, DAOS_OO_RW, &store, nullptr), 0);
   std::map<std::string, std::string> model;
   for (int i = 0; i < 300; ++i) {
-    const std::string key = "key" + std::to_string(i * 37 % 97), value(static_cast<size_t>(i * 13 % 5000 + 1), 'a');
+    const std::string key = "key" + std::to_string(i * 37 % 97),
+                      value(static_cast<size_t>(i * 13 % 5000 + 1), 'a');
     if (i % 7 == 3) {
       ASSERT_EQ(daos_kv_remove(store, DAOS_TX_NONE, 0, key.c_str(), nullptr), 0);
       model.erase(key);
     } else {
-      ASSERT_EQ(daos_kv_put(store, DAOS_TX_NONE, 0, key.c_str(), value.size(), value.data(), nullptr), 0);
+      ASSERT_EQ(
+          daos_kv_put(store, DAOS_TX_NONE, 0, key.c_str(), value.size(), value.data(), nullptr), 0);
       model[key] = value;
     }
   }
@@ -344,10 +372,13 @@ TEST_F(CApi, KeyValues) {
   }
   daos_size_t size = 1;
   char byte;
-  EXPECT_EQ(daos_kv_get(store, DAOS_TX_NONE, DAOS_COND_KEY_GET, "missing", &size, &byte, nullptr), -DER_NONEXIST);
-  EXPECT_EQ(daos_kv_remove(store, DAOS_TX_NONE, DAOS_COND_KEY_REMOVE, "missing", nullptr), -DER_NONEXIST);
+  EXPECT_EQ(daos_kv_get(store, DAOS_TX_NONE, DAOS_COND_KEY_GET, "missing", &size, &byte, nullptr),
+            -DER_NONEXIST);
+  EXPECT_EQ(daos_kv_remove(store, DAOS_TX_NONE, DAOS_COND_KEY_REMOVE, "missing", nullptr),
+            -DER_NONEXIST);
   ASSERT_EQ(daos_kv_put(store, DAOS_TX_NONE, DAOS_COND_KEY_INSERT, "new", 1, "n", nullptr), 0);
-  EXPECT_EQ(daos_kv_put(store, DAOS_TX_NONE, DAOS_COND_KEY_INSERT, "new", 1, "n", nullptr), -DER_EXIST);
+  EXPECT_EQ(daos_kv_put(store, DAOS_TX_NONE, DAOS_COND_KEY_INSERT, "new", 1, "n", nullptr),
+            -DER_EXIST);
   EXPECT_EQ(daos_kv_destroy(store, DAOS_TX_NONE, nullptr), 0);
   size = 0;
   EXPECT_EQ(daos_kv_get(store, DAOS_TX_NONE, 0, "new", &size, nullptr, nullptr), 0);
@@ -365,10 +396,13 @@ class Array : public CApi {
     daos_obj_id_t oid{9, 0};
     ASSERT_EQ(daos_array_generate_oid(container_, &oid, true, OC_SX, 0, 0), 0);
     ASSERT_EQ(daos_array_create(container_, oid, DAOS_TX_NONE, kCell, kChunk, &array_, nullptr), 0);
-    EXPECT_EQ(daos_array_create(container_, oid, DAOS_TX_NONE, kCell, kChunk, &array_, nullptr), -DER_EXIST);
+    EXPECT_EQ(daos_array_create(container_, oid, DAOS_TX_NONE, kCell, kChunk, &array_, nullptr),
+              -DER_EXIST);
     daos_size_t cell = 0, chunk = 0;
     daos_handle_t again{};
-    ASSERT_EQ(daos_array_open(container_, oid, DAOS_TX_NONE, DAOS_OO_RW, &cell, &chunk, &again, nullptr), 0);
+    ASSERT_EQ(
+        daos_array_open(container_, oid, DAOS_TX_NONE, DAOS_OO_RW, &cell, &chunk, &again, nullptr),
+        0);
     EXPECT_EQ(cell, kCell);
     EXPECT_EQ(chunk, kChunk);
     EXPECT_EQ(daos_array_close(again, nullptr), 0);
@@ -394,7 +428,9 @@ class Array : public CApi {
 TEST_F(Array, AgainstAModel) {
   std::string model;
   uint64_t seed = 1;
-  const auto random = [&](uint64_t below) { return (seed = seed * 6364136223846793005ULL + 1442695040888963407ULL) % below; };
+  const auto random = [&](uint64_t below) {
+    return (seed = seed * 6364136223846793005ULL + 1442695040888963407ULL) % below;
+  };
   for (int step = 0; step < 300; ++step) {
     const uint64_t index = random(1000) >> random(3), length = random(400) + 1;
     switch (random(8)) {
@@ -407,7 +443,8 @@ TEST_F(Array, AgainstAModel) {
       case 1: {
         // A hole in the middle reads as zeros; the end may move forward when what was last is gone.
         if (model.size() / kCell < 10) break;
-        const uint64_t cells = model.size() / kCell, first = random(cells - 5), count = random(cells - first - 2) + 1;
+        const uint64_t cells = model.size() / kCell, first = random(cells - 5),
+                       count = random(cells - first - 2) + 1;
         daos_range_t range = {first, count};
         daos_array_iod_t iod = {1, &range, 0, 0};
         ASSERT_EQ(daos_array_punch(array_, DAOS_TX_NONE, &iod, nullptr), 0);
@@ -430,7 +467,8 @@ TEST_F(Array, AgainstAModel) {
     const uint64_t there = index >= size ? 0 : std::min(length, size - index);
     EXPECT_EQ(iod.arr_nr_read, there);
     EXPECT_EQ(iod.arr_nr_short_read, length - there);
-    if (there) ASSERT_EQ(room.substr(0, there * kCell), model.substr(index * kCell, there * kCell)) << step;
+    if (there)
+      ASSERT_EQ(room.substr(0, there * kCell), model.substr(index * kCell, there * kCell)) << step;
   }
 }
 
@@ -463,7 +501,8 @@ TEST_F(CApi, ThreadsShareHandles) {
   for (int number = 0; number < 4; ++number)
     threads.emplace_back([=] {
       for (int i = 0; i < 200; ++i) {
-        SingleValue value("thread " + std::to_string(number), "a" + std::to_string(i), std::string(100, 'x'));
+        SingleValue value("thread " + std::to_string(number), "a" + std::to_string(i),
+                          std::string(100, 'x'));
         ASSERT_EQ(value.update(object), 0);
         value.data.assign(100, '?');
         ASSERT_EQ(value.fetch(object), 0);

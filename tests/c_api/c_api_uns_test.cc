@@ -53,7 +53,8 @@ TEST_F(Uns, PathsOfTheHost) {
   EXPECT_EQ(daos_cont_close(container, nullptr), 0);
   ASSERT_EQ(rmdir((path + "/below").c_str()), 0);
   EXPECT_EQ(duns_destroy_path(pool_, path.c_str()), 0);
-  EXPECT_EQ(daos_cont_open(pool_, found.da_cont, DAOS_COO_RW, &container, nullptr, nullptr), -DER_NONEXIST);
+  EXPECT_EQ(daos_cont_open(pool_, found.da_cont, DAOS_COO_RW, &container, nullptr, nullptr),
+            -DER_NONEXIST);
   EXPECT_NE(access(path.c_str(), F_OK), 0);
   const std::string link = server_->folder() + "/link";
   ASSERT_EQ(duns_link_cont(pool_, label_.c_str(), link.c_str()), 0);

@@ -57,7 +57,8 @@ class CApi : public testing::Test {
     EXPECT_EQ(daos_cont_destroy(pool_, label_.c_str(), 1, nullptr), 0);
     EXPECT_EQ(daos_pool_disconnect(pool_, nullptr), 0);
   }
-  daos_handle_t open(enum daos_otype_t type = DAOS_OT_MULTI_HASHED, daos_oclass_id_t cid = OC_S1, uint64_t low = 1) {
+  daos_handle_t open(enum daos_otype_t type = DAOS_OT_MULTI_HASHED, daos_oclass_id_t cid = OC_S1,
+                     uint64_t low = 1) {
     daos_obj_id_t oid{low, 0};
     EXPECT_EQ(daos_obj_generate_oid(container_, &oid, type, cid, 0, 0), 0);
     daos_handle_t handle{};

@@ -1,9 +1,9 @@
 #include "server.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,10 +60,20 @@ void Server::start() {
   if (pid_ < 0) die("fork failed");
   if (pid_ == 0) {
     dup2(output[1], STDOUT_FILENO);
-    const std::string directory = folder_ + "/data", run = folder_ + "/run", port = std::to_string(port_);
-    std::vector<const char*> arguments = {VARVED_PATH, "--directory", directory.c_str(), "--run-directory",
-                                          run.c_str(), "--targets", "2", "--device-bytes", "1GiB",
-                                          "--port", port.c_str(), "--no-pin"};
+    const std::string directory = folder_ + "/data", run = folder_ + "/run",
+                      port = std::to_string(port_);
+    std::vector<const char*> arguments = {VARVED_PATH,
+                                          "--directory",
+                                          directory.c_str(),
+                                          "--run-directory",
+                                          run.c_str(),
+                                          "--targets",
+                                          "2",
+                                          "--device-bytes",
+                                          "1GiB",
+                                          "--port",
+                                          port.c_str(),
+                                          "--no-pin"};
     if (in_memory_) arguments.push_back("--memory");
     arguments.push_back(nullptr);
     execv(VARVED_PATH, const_cast<char* const*>(arguments.data()));

@@ -10,8 +10,8 @@ namespace varve::c_api {
 
 class Server {
  public:
-  // Starts it and waits until it is ready; sets VARVE_ADDRESS to where it listens. Ends the test program
-  // where that fails.
+  // Starts it and waits until it is ready; sets VARVE_ADDRESS to where it listens. Ends the test
+  // program where that fails.
   explicit Server(bool in_memory);
   ~Server();
   Server(const Server&) = delete;

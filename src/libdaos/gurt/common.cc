@@ -92,8 +92,9 @@ uint32_t d_hash_jump(uint64_t key, uint32_t num_buckets) {
   while (next < static_cast<int64_t>(num_buckets)) {
     bucket = next;
     key = key * 2862933555777941757ULL + 1;
-    next = static_cast<int64_t>(static_cast<double>(bucket + 1) *
-                                (static_cast<double>(1LL << 31) / static_cast<double>((key >> 33) + 1)));
+    next = static_cast<int64_t>(
+        static_cast<double>(bucket + 1) *
+        (static_cast<double>(1LL << 31) / static_cast<double>((key >> 33) + 1)));
   }
   return static_cast<uint32_t>(bucket);
 }
@@ -176,7 +177,9 @@ bool d_rank_list_find(d_rank_list_t* rank_list, d_rank_t rank, int* idx) {
   return true;
 }
 
-bool d_rank_in_rank_list(d_rank_list_t* rank_list, d_rank_t rank) { return d_rank_list_find(rank_list, rank, nullptr); }
+bool d_rank_in_rank_list(d_rank_list_t* rank_list, d_rank_t rank) {
+  return d_rank_list_find(rank_list, rank, nullptr);
+}
 
 int d_idx_in_rank_list(d_rank_list_t* rank_list, d_rank_t rank, uint32_t* idx) {
   int at = 0;
@@ -196,7 +199,8 @@ void d_rank_list_filter(d_rank_list_t* src_set, d_rank_list_t* dst_set, bool exc
 
 int d_rank_list_append(d_rank_list_t* rank_list, d_rank_t rank) {
   const uint32_t count = rank_list->rl_nr;
-  auto* ranks = static_cast<d_rank_t*>(realloc(rank_list->rl_ranks, (count + 1) * sizeof(d_rank_t)));
+  auto* ranks =
+      static_cast<d_rank_t*>(realloc(rank_list->rl_ranks, (count + 1) * sizeof(d_rank_t)));
   if (!ranks) return -DER_NOMEM;
   ranks[count] = rank;
   rank_list->rl_ranks = ranks;
@@ -228,7 +232,8 @@ int d_rank_list_del(d_rank_list_t* rank_list, d_rank_t rank) {
 
 bool d_rank_list_identical(d_rank_list_t* rank_list1, d_rank_list_t* rank_list2) {
   if (!rank_list1 || !rank_list2) return rank_list1 == rank_list2;
-  return std::equal(begin_of(rank_list1), end_of(rank_list1), begin_of(rank_list2), end_of(rank_list2));
+  return std::equal(begin_of(rank_list1), end_of(rank_list1), begin_of(rank_list2),
+                    end_of(rank_list2));
 }
 
 char* d_rank_list_to_str(d_rank_list_t* rank_list) {

@@ -12,7 +12,8 @@ struct ErrorName {
 #define VARVE_ERROR(name, desc) {name, #name, #desc},
 constexpr ErrorName kErrors[] = {
     {DER_SUCCESS, "DER_SUCCESS", "Success"},
-    D_FOREACH_GURT_ERR(VARVE_ERROR) D_FOREACH_DAOS_ERR(VARVE_ERROR){DER_UNKNOWN, "DER_UNKNOWN", "Unknown error"},
+    D_FOREACH_GURT_ERR(VARVE_ERROR)
+        D_FOREACH_DAOS_ERR(VARVE_ERROR){DER_UNKNOWN, "DER_UNKNOWN", "Unknown error"},
 };
 #undef VARVE_ERROR
 

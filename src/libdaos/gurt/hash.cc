@@ -1,5 +1,6 @@
-// gurt/hash.h: a chained hash table of entries that carry their own links. A bucket is guarded by one lock,
-// the table's (D_HASH_FT_GLOCK) or its own; deciding that an entry is gone and taking it out is one step.
+// gurt/hash.h: a chained hash table of entries that carry their own links. A bucket is guarded by
+// one lock, the table's (D_HASH_FT_GLOCK) or its own; deciding that an entry is gone and taking it
+// out is one step.
 #include "gurt/hash.h"
 
 #include <cstdlib>
@@ -14,9 +15,12 @@ constexpr uint32_t kBitsMax = 28;
 
 enum class Access { kRead, kWrite };
 
-static_assert(sizeof(pthread_rwlock_t) <= sizeof(d_hash_lock) && sizeof(pthread_spinlock_t) <= sizeof(d_hash_lock));
+static_assert(sizeof(pthread_rwlock_t) <= sizeof(d_hash_lock) &&
+              sizeof(pthread_spinlock_t) <= sizeof(d_hash_lock));
 pthread_rwlock_t* as_rwlock(d_hash_lock* lock) { return reinterpret_cast<pthread_rwlock_t*>(lock); }
-pthread_spinlock_t* as_spinlock(d_hash_lock* lock) { return reinterpret_cast<pthread_spinlock_t*>(lock); }
+pthread_spinlock_t* as_spinlock(d_hash_lock* lock) {
+  return reinterpret_cast<pthread_spinlock_t*>(lock);
+}
 
 int init_lock(uint32_t feats, d_hash_lock* lock) {
   if (feats & D_HASH_FT_NOLOCK) return 0;
@@ -27,9 +31,12 @@ int init_lock(uint32_t feats, d_hash_lock* lock) {
 
 void destroy_lock(uint32_t feats, d_hash_lock* lock) {
   if (feats & D_HASH_FT_NOLOCK) return;
-  if (feats & D_HASH_FT_MUTEX) pthread_mutex_destroy(&lock->mutex);
-  else if (feats & D_HASH_FT_RWLOCK) pthread_rwlock_destroy(as_rwlock(lock));
-  else pthread_spin_destroy(as_spinlock(lock));
+  if (feats & D_HASH_FT_MUTEX)
+    pthread_mutex_destroy(&lock->mutex);
+  else if (feats & D_HASH_FT_RWLOCK)
+    pthread_rwlock_destroy(as_rwlock(lock));
+  else
+    pthread_spin_destroy(as_spinlock(lock));
 }
 
 class Locked {
@@ -37,21 +44,30 @@ class Locked {
   // `bucket` does not matter where one lock guards all.
   Locked(d_hash_table* table, uint32_t bucket, Access access)
       : feats_(table->ht_feats),
-        lock_(feats_ & D_HASH_FT_GLOCK ? &table->ht_lock : table->ht_locks ? &table->ht_locks[bucket] : nullptr) {
+        lock_(feats_ & D_HASH_FT_GLOCK ? &table->ht_lock
+              : table->ht_locks        ? &table->ht_locks[bucket]
+                                       : nullptr) {
     // What is found moves in its bucket.
     if (feats_ & D_HASH_FT_LRU) access = Access::kWrite;
     if (feats_ & D_HASH_FT_NOLOCK) return;
-    if (feats_ & D_HASH_FT_MUTEX) pthread_mutex_lock(&lock_->mutex);
-    else if (!(feats_ & D_HASH_FT_RWLOCK)) pthread_spin_lock(as_spinlock(lock_));
-    else if (access == Access::kRead) pthread_rwlock_rdlock(as_rwlock(lock_));
-    else pthread_rwlock_wrlock(as_rwlock(lock_));
+    if (feats_ & D_HASH_FT_MUTEX)
+      pthread_mutex_lock(&lock_->mutex);
+    else if (!(feats_ & D_HASH_FT_RWLOCK))
+      pthread_spin_lock(as_spinlock(lock_));
+    else if (access == Access::kRead)
+      pthread_rwlock_rdlock(as_rwlock(lock_));
+    else
+      pthread_rwlock_wrlock(as_rwlock(lock_));
   }
   Locked(const Locked&) = delete;
   ~Locked() {
     if (feats_ & D_HASH_FT_NOLOCK) return;
-    if (feats_ & D_HASH_FT_MUTEX) pthread_mutex_unlock(&lock_->mutex);
-    else if (feats_ & D_HASH_FT_RWLOCK) pthread_rwlock_unlock(as_rwlock(lock_));
-    else pthread_spin_unlock(as_spinlock(lock_));
+    if (feats_ & D_HASH_FT_MUTEX)
+      pthread_mutex_unlock(&lock_->mutex);
+    else if (feats_ & D_HASH_FT_RWLOCK)
+      pthread_rwlock_unlock(as_rwlock(lock_));
+    else
+      pthread_spin_unlock(as_spinlock(lock_));
   }
 
  private:
@@ -125,7 +141,8 @@ int d_hash_table_create_inplace(uint32_t feats, uint32_t bits, void* priv, d_has
   htable->ht_buckets = static_cast<d_hash_bucket*>(calloc(count, sizeof(d_hash_bucket)));
   if (!htable->ht_buckets) return -DER_NOMEM;
   for (uint32_t i = 0; i < count; ++i) D_INIT_LIST_HEAD(&htable->ht_buckets[i].hb_head);
-  if (feats & (D_HASH_FT_GLOCK | D_HASH_FT_NOLOCK)) return d_errno2der(init_lock(feats, &htable->ht_lock));
+  if (feats & (D_HASH_FT_GLOCK | D_HASH_FT_NOLOCK))
+    return d_errno2der(init_lock(feats, &htable->ht_lock));
   htable->ht_locks = static_cast<d_hash_lock*>(calloc(count, sizeof(d_hash_lock)));
   if (!htable->ht_locks) {
     free(htable->ht_buckets);
@@ -141,8 +158,10 @@ int d_hash_table_create(uint32_t feats, uint32_t bits, void* priv, d_hash_table_
   auto* table = static_cast<d_hash_table*>(calloc(1, sizeof(d_hash_table)));
   if (!table) return -DER_NOMEM;
   const int error = d_hash_table_create_inplace(feats, bits, priv, hops, table);
-  if (error) free(table);
-  else *htable_pp = table;
+  if (error)
+    free(table);
+  else
+    *htable_pp = table;
   return error;
 }
 
@@ -151,7 +170,8 @@ int d_hash_table_traverse(struct d_hash_table* htable, d_hash_traverse_cb_t cb, 
   for (uint32_t bucket = 0; bucket < buckets(htable); ++bucket) {
     Locked locked(htable, bucket, Access::kRead);
     d_list_t* head = &htable->ht_buckets[bucket].hb_head;
-    for (d_list_t *link = head->next, *next = link->next; link != head; link = next, next = link->next) {
+    for (d_list_t *link = head->next, *next = link->next; link != head;
+         link = next, next = link->next) {
       if (const int stopped = cb(link, arg)) return stopped;
     }
   }
@@ -169,7 +189,8 @@ int d_hash_table_destroy_inplace(struct d_hash_table* htable, bool force) {
     }
   }
   if (htable->ht_locks)
-    for (uint32_t bucket = 0; bucket < buckets(htable); ++bucket) destroy_lock(htable->ht_feats, &htable->ht_locks[bucket]);
+    for (uint32_t bucket = 0; bucket < buckets(htable); ++bucket)
+      destroy_lock(htable->ht_feats, &htable->ht_locks[bucket]);
   else
     destroy_lock(htable->ht_feats, &htable->ht_lock);
   free(htable->ht_locks);
@@ -192,7 +213,8 @@ d_list_t* d_hash_rec_find(struct d_hash_table* htable, const void* key, unsigned
   return link;
 }
 
-d_list_t* d_hash_rec_find_insert(struct d_hash_table* htable, const void* key, unsigned int ksize, d_list_t* link) {
+d_list_t* d_hash_rec_find_insert(struct d_hash_table* htable, const void* key, unsigned int ksize,
+                                 d_list_t* link) {
   const uint32_t bucket = bucket_of_key(htable, key, ksize);
   Locked locked(htable, bucket, Access::kWrite);
   if (d_list_t* there = find_in(htable, bucket, key, ksize)) {
@@ -203,8 +225,8 @@ d_list_t* d_hash_rec_find_insert(struct d_hash_table* htable, const void* key, u
   return link;
 }
 
-int d_hash_rec_insert(struct d_hash_table* htable, const void* key, unsigned int ksize, d_list_t* link,
-                      bool exclusive) {
+int d_hash_rec_insert(struct d_hash_table* htable, const void* key, unsigned int ksize,
+                      d_list_t* link, bool exclusive) {
   if (!key || ksize == 0) return -DER_INVAL;
   const uint32_t bucket = bucket_of_key(htable, key, ksize);
   Locked locked(htable, bucket, Access::kWrite);
@@ -215,7 +237,8 @@ int d_hash_rec_insert(struct d_hash_table* htable, const void* key, unsigned int
 
 int d_hash_rec_insert_anonym(struct d_hash_table* htable, d_list_t* link, void* arg) {
   if (!htable->ht_ops->hop_key_init || !htable->ht_ops->hop_rec_hash) return -DER_INVAL;
-  // The key decides the bucket, and is made under a lock: with locks of buckets, under all of one kind.
+  // The key decides the bucket, and is made under a lock: with locks of buckets, under all of one
+  // kind.
   if (htable->ht_feats & (D_HASH_FT_GLOCK | D_HASH_FT_NOLOCK)) {
     Locked locked(htable, 0, Access::kWrite);
     htable->ht_ops->hop_key_init(htable, link, arg);

@@ -1,6 +1,6 @@
-// daos_uns.h: paths that stand for containers. A directory or file of the host carries the name of its
-// container in an extended attribute, "DAOS.TYPE://POOL/CONTAINER"; daos://POOL/CONTAINER/PATH names one
-// outright. Functions return 0 or an errno.
+// daos_uns.h: paths that stand for containers. A directory or file of the host carries the name of
+// its container in an extended attribute, "DAOS.TYPE://POOL/CONTAINER"; daos://POOL/CONTAINER/PATH
+// names one outright. Functions return 0 or an errno.
 #include "daos_uns.h"
 
 #include <fcntl.h>
@@ -23,18 +23,30 @@ constexpr std::string_view kAttributePrefix = "DAOS.";
 
 int errno_of(int error) {
   switch (error) {
-    case 0: return 0;
-    case -DER_NONEXIST: return ENOENT;
-    case -DER_EXIST: return EEXIST;
-    case -DER_NO_PERM: return EACCES;
-    case -DER_INVAL: return EINVAL;
-    case -DER_NOSPACE: return ENOSPC;
-    case -DER_NO_HDL: return EBADF;
-    case -DER_BUSY: return EBUSY;
-    case -DER_TIMEDOUT: return ETIMEDOUT;
-    case -DER_UNREACH: return EHOSTUNREACH;
-    case -DER_NOMEM: return ENOMEM;
-    default: return EIO;
+    case 0:
+      return 0;
+    case -DER_NONEXIST:
+      return ENOENT;
+    case -DER_EXIST:
+      return EEXIST;
+    case -DER_NO_PERM:
+      return EACCES;
+    case -DER_INVAL:
+      return EINVAL;
+    case -DER_NOSPACE:
+      return ENOSPC;
+    case -DER_NO_HDL:
+      return EBADF;
+    case -DER_BUSY:
+      return EBUSY;
+    case -DER_TIMEDOUT:
+      return ETIMEDOUT;
+    case -DER_UNREACH:
+      return EHOSTUNREACH;
+    case -DER_NOMEM:
+      return ENOMEM;
+    default:
+      return EIO;
   }
 }
 
@@ -42,14 +54,17 @@ struct TypeName {
   std::string_view name;
   daos_cont_layout_t type;
 };
-constexpr TypeName kTypes[] = {{"POSIX", DAOS_PROP_CO_LAYOUT_POSIX},     {"HDF5", DAOS_PROP_CO_LAYOUT_HDF5},
-                               {"PYTHON", DAOS_PROP_CO_LAYOUT_PYTHON},   {"SPARK", DAOS_PROP_CO_LAYOUT_SPARK},
-                               {"DATABASE", DAOS_PROP_CO_LAYOUT_DATABASE}, {"ROOT", DAOS_PROP_CO_LAYOUT_ROOT},
-                               {"SEISMIC", DAOS_PROP_CO_LAYOUT_SEISMIC}, {"METEO", DAOS_PROP_CO_LAYOUT_METEO}};
+constexpr TypeName kTypes[] = {
+    {"POSIX", DAOS_PROP_CO_LAYOUT_POSIX},       {"HDF5", DAOS_PROP_CO_LAYOUT_HDF5},
+    {"PYTHON", DAOS_PROP_CO_LAYOUT_PYTHON},     {"SPARK", DAOS_PROP_CO_LAYOUT_SPARK},
+    {"DATABASE", DAOS_PROP_CO_LAYOUT_DATABASE}, {"ROOT", DAOS_PROP_CO_LAYOUT_ROOT},
+    {"SEISMIC", DAOS_PROP_CO_LAYOUT_SEISMIC},   {"METEO", DAOS_PROP_CO_LAYOUT_METEO}};
 
 daos_cont_layout_t type_of(std::string_view name) {
   for (const TypeName& type : kTypes)
-    if (name.size() == type.name.size() && strncasecmp(type.name.data(), name.data(), name.size()) == 0) return type.type;
+    if (name.size() == type.name.size() &&
+        strncasecmp(type.name.data(), name.data(), name.size()) == 0)
+      return type.type;
   return DAOS_PROP_CO_LAYOUT_UNKNOWN;
 }
 std::string_view name_of(daos_cont_layout_t type) {
@@ -60,7 +75,9 @@ std::string_view name_of(daos_cont_layout_t type) {
 
 // Labels or UUIDs; false if one is empty or too long.
 bool set_names(std::string_view pool, std::string_view container, duns_attr_t* attributes) {
-  if (pool.empty() || pool.size() > DAOS_PROP_LABEL_MAX_LEN || container.size() > DAOS_PROP_LABEL_MAX_LEN) return false;
+  if (pool.empty() || pool.size() > DAOS_PROP_LABEL_MAX_LEN ||
+      container.size() > DAOS_PROP_LABEL_MAX_LEN)
+    return false;
   std::memset(attributes->da_pool, 0, sizeof attributes->da_pool);
   std::memset(attributes->da_cont, 0, sizeof attributes->da_cont);
   pool.copy(attributes->da_pool, DAOS_PROP_LABEL_MAX_LEN);
@@ -108,7 +125,9 @@ int resolve_host_path(const char* path, duns_attr_t* attributes) {
   for (;;) {
     if (read_attribute(absolute.c_str(), attributes) == 0) break;
     const size_t slash = absolute.rfind('/');
-    if ((attributes->da_flags & DUNS_NO_REVERSE_LOOKUP) || slash == absolute.npos || absolute == "/") return ENODATA;
+    if ((attributes->da_flags & DUNS_NO_REVERSE_LOOKUP) || slash == absolute.npos ||
+        absolute == "/")
+      return ENODATA;
     below = absolute.substr(slash) + below;
     absolute.resize(std::max<size_t>(slash, 1));
     if (slash == 0) absolute = "/";
@@ -133,14 +152,17 @@ int make_entry(const char* path, daos_cont_layout_t type) {
   return 0;
 }
 void remove_entry(const char* path, daos_cont_layout_t type) {
-  if (type == DAOS_PROP_CO_LAYOUT_POSIX) rmdir(path);
-  else unlink(path);
+  if (type == DAOS_PROP_CO_LAYOUT_POSIX)
+    rmdir(path);
+  else
+    unlink(path);
 }
 
-int make_linked_entry(const char* path, const uuid_t pool, const uuid_t container, daos_cont_layout_t type) {
+int make_linked_entry(const char* path, const uuid_t pool, const uuid_t container,
+                      daos_cont_layout_t type) {
   if (const int error = make_entry(path, type)) return error;
-  const std::string value =
-      std::string(kAttributePrefix) + std::string(name_of(type)) + "://" + text_of(pool) + "/" + text_of(container);
+  const std::string value = std::string(kAttributePrefix) + std::string(name_of(type)) + "://" +
+                            text_of(pool) + "/" + text_of(container);
   if (lsetxattr(path, DUNS_XATTR_NAME, value.c_str(), value.size() + 1, 0) == 0) return 0;
   const int error = errno;
   remove_entry(path, type);
@@ -162,7 +184,8 @@ int duns_parse_attr(char* str, daos_size_t len, struct duns_attr_t* attr) {
   if (!str || !attr) return EINVAL;
   const std::string_view text(str, strnlen(str, len));
   const size_t colon = text.find("://");
-  if (text.substr(0, kAttributePrefix.size()) != kAttributePrefix || colon == text.npos) return EINVAL;
+  if (text.substr(0, kAttributePrefix.size()) != kAttributePrefix || colon == text.npos)
+    return EINVAL;
   attr->da_type = type_of(text.substr(kAttributePrefix.size(), colon - kAttributePrefix.size()));
   const std::string_view names = text.substr(colon + 3);
   const size_t slash = names.find('/');
@@ -173,7 +196,8 @@ int duns_parse_attr(char* str, daos_size_t len, struct duns_attr_t* attr) {
 int duns_resolve_path(const char* path, struct duns_attr_t* attr) {
   if (!path || !*path || !attr) return EINVAL;
   const std::string_view text = path;
-  if (text.substr(0, kScheme.size()) == kScheme) return resolve_name(text.substr(kScheme.size()), attr);
+  if (text.substr(0, kScheme.size()) == kScheme)
+    return resolve_name(text.substr(kScheme.size()), attr);
   if (attr->da_flags & DUNS_NO_CHECK_PATH) return ENODATA;
   if ((attr->da_flags & DUNS_NO_PREFIX) || attr->da_no_prefix) {
     struct stat found;
@@ -223,7 +247,8 @@ int duns_link_cont(daos_handle_t poh, const char* cont, const char* path) {
   if (!cont || !*cont || !path || !*path) return EINVAL;
   daos_handle_t container{};
   daos_cont_info_t info = {};
-  if (const int error = daos_cont_open2(poh, cont, DAOS_COO_RO, &container, &info, nullptr)) return errno_of(error);
+  if (const int error = daos_cont_open2(poh, cont, DAOS_COO_RO, &container, &info, nullptr))
+    return errno_of(error);
   daos_prop_t* properties = daos_prop_alloc(1);
   daos_cont_layout_t type = DAOS_PROP_CO_LAYOUT_UNKNOWN;
   if (properties) {
