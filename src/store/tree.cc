@@ -583,7 +583,7 @@ void TreeWalk::start(const Heap& heap, const Order& order, const TreeRoot& root,
   node_ = root.root;
   height_ = node_ == 0 ? -1 : root.height;
   if (height_ == 0) candidate_ = node_;
-  if (height_ >= 0) heap.prefetch(node_, height_ > 1 ? 512 : 128);
+  if (height_ >= 0) heap.prefetch(node_, height_ > 1 ? 768 : 64);
 }
 
 bool TreeWalk::step(const Heap& heap) {
@@ -609,7 +609,7 @@ bool TreeWalk::step(const Heap& heap) {
   const auto* node = heap.at<InnerNode>(node_);
   node_ = node->children[child_of(heap, node, {prefix_, {}})];
   if (--height_ == 1) heap.prefetch(node_, 64);
-  else heap.prefetch(node_, 512);
+  else heap.prefetch(node_, 768);
   return false;
 }
 
