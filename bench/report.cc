@@ -19,14 +19,21 @@ Options parse_options(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const bool has_value = i + 1 < argc;
-    if (argument == "--quick") options.quick = true;
-    else if (argument == "--runs" && has_value) options.runs = std::max(1, std::atoi(argv[++i]));
-    else if (argument == "--json" && has_value) options.json = argv[++i];
-    else if (argument == "--folder" && has_value) options.folder = argv[++i];
-    else if (argument == "--filter" && has_value) options.filter = argv[++i];
+    if (argument == "--quick")
+      options.quick = true;
+    else if (argument == "--runs" && has_value)
+      options.runs = std::max(1, std::atoi(argv[++i]));
+    else if (argument == "--json" && has_value)
+      options.json = argv[++i];
+    else if (argument == "--folder" && has_value)
+      options.folder = argv[++i];
+    else if (argument == "--filter" && has_value)
+      options.filter = argv[++i];
     else {
-      std::fprintf(stderr, "%s: '%s' is not known; usage: %s [--quick] [--runs N] [--json FILE] "
-                   "[--folder PATH] [--filter TEXT]\n", argv[0], argument.c_str(), argv[0]);
+      std::fprintf(stderr,
+                   "%s: '%s' is not known; usage: %s [--quick] [--runs N] [--json FILE] "
+                   "[--folder PATH] [--filter TEXT]\n",
+                   argv[0], argument.c_str(), argv[0]);
       std::exit(argument == "--help" ? 0 : 2);
     }
   }
@@ -87,11 +94,11 @@ int Report::finish() const {
   file << "[";
   for (size_t i = 0; i < rows_.size(); ++i) {
     const Row& row = rows_[i];
-    file << (i ? ",\n " : "\n ") << "{\"name\": " << quoted(row.name) << ", \"unit\": "
-         << quoted(row.unit) << ", \"median\": " << number(row.median) << ", \"min\": "
-         << number(row.min) << ", \"max\": " << number(row.max) << ", \"runs\": " << row.runs
-         << ", \"limit_name\": " << quoted(row.limit_name) << ", \"limit\": " << number(row.limit)
-         << ", \"ratio\": " << number(row.ratio) << "}";
+    file << (i ? ",\n " : "\n ") << "{\"name\": " << quoted(row.name)
+         << ", \"unit\": " << quoted(row.unit) << ", \"median\": " << number(row.median)
+         << ", \"min\": " << number(row.min) << ", \"max\": " << number(row.max)
+         << ", \"runs\": " << row.runs << ", \"limit_name\": " << quoted(row.limit_name)
+         << ", \"limit\": " << number(row.limit) << ", \"ratio\": " << number(row.ratio) << "}";
   }
   file << "\n]\n";
   file.close();
@@ -164,7 +171,8 @@ class Memory {
   explicit Memory(uint64_t bytes) : bytes_(bytes) {
     at_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at_ == MAP_FAILED) {
-      std::fprintf(stderr, "bench: no memory for %llu bytes\n", static_cast<unsigned long long>(bytes));
+      std::fprintf(stderr, "bench: no memory for %llu bytes\n",
+                   static_cast<unsigned long long>(bytes));
       std::exit(1);
     }
     madvise(at_, bytes, MADV_HUGEPAGE);
@@ -186,7 +194,8 @@ double measure_memcpy_rate(uint64_t bytes, uint64_t spread_bytes) {
   std::memset(from.as<char>(), 1, spread_bytes);
   std::memset(to.as<char>(), 2, spread_bytes);
   const uint64_t places = spread_bytes / bytes;
-  const uint64_t copies = std::max<uint64_t>(1000, std::min<uint64_t>(4'000'000, (2ULL << 30) / bytes));
+  const uint64_t copies =
+      std::max<uint64_t>(1000, std::min<uint64_t>(4'000'000, (2ULL << 30) / bytes));
   const uint64_t start = now_ns();
   for (uint64_t i = 0; i < copies; ++i) {
     const uint64_t place = mix64(i) % places * bytes;

@@ -1,6 +1,6 @@
-// What every benchmark shares: options, runs and medians, latency percentiles, rows for people and as
-// JSON: [{"name","unit","median","min","max","runs","limit_name","limit","ratio"}, ...]. Names go
-// from the general to the particular, the device always in them: store.memory.update.64B.rate.
+// What every benchmark shares: options, runs and medians, latency percentiles, rows for people and
+// as JSON: [{"name","unit","median","min","max","runs","limit_name","limit","ratio"}, ...]. Names
+// go from the general to the particular, the device always in them: store.memory.update.64B.rate.
 #pragma once
 
 #include <array>
@@ -12,20 +12,21 @@
 namespace varve::bench {
 
 struct Options {
-  bool quick = false;   // smaller and shorter: shows that it works, not how fast
+  bool quick = false;  // smaller and shorter: shows that it works, not how fast
   int runs = 3;
-  std::string json;     // file to write rows to
-  std::string folder;   // for file-backed devices; default: the current one
-  std::string filter;   // rows whose name contains it
+  std::string json;    // file to write rows to
+  std::string folder;  // for file-backed devices; default: the current one
+  std::string filter;  // rows whose name contains it
 };
-// --quick --runs N --json FILE --folder PATH --filter TEXT; prints usage and exits on anything else.
+// --quick --runs N --json FILE --folder PATH --filter TEXT; prints usage and exits on anything
+// else.
 Options parse_options(int argc, char** argv);
 
 struct Row {
   std::string name, unit;
   double median = 0, min = 0, max = 0;
   int runs = 0;
-  std::string limit_name;  // what of the machine bounds it, measured in the same program run
+  std::string limit_name;       // what of the machine bounds it, measured in the same program run
   double limit = 0, ratio = 0;  // ratio: median / limit
 };
 

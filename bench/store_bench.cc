@@ -62,8 +62,15 @@ struct Target {
 // Some requests for single values under dkeys of one object.
 struct Batch {
   Batch(size_t bytes, size_t count)
-      : value(bytes, std::byte{7}), checksum(crc32c(ByteView(value))), keys(count), akeys(count),
-        updates(count), found(count), fetches(count), results(count, Lsn{}), fetched(count) {
+      : value(bytes, std::byte{7}),
+        checksum(crc32c(ByteView(value))),
+        keys(count),
+        akeys(count),
+        updates(count),
+        found(count),
+        fetches(count),
+        results(count, Lsn{}),
+        fetched(count) {
     for (size_t i = 0; i < count; ++i) {
       akeys[i].akey = found[i].akey = as_bytes("a");
       akeys[i].single.length = bytes;
@@ -79,8 +86,10 @@ struct Batch {
   void prepare(Target& target) {
     for (size_t i = 0; i < keys.size(); ++i) {
       updates[i].epoch = Epoch{++target.epoch};
-      if (in_extents()) akeys[i].single.extent = must(target.volume->reserve(value.size()));
-      else akeys[i].single.bytes = value;
+      if (in_extents())
+        akeys[i].single.extent = must(target.volume->reserve(value.size()));
+      else
+        akeys[i].single.bytes = value;
     }
   }
   Lsn update(Target& target) {
@@ -143,9 +152,12 @@ void run_memory(size_t bytes, uint64_t records, MemoryRun& run) {
     uint64_t last = start;
     for (uint64_t i = 0; i < batches; ++i) {
       for (size_t j = 0; j < batch.keys.size(); ++j)
-        batch.keys[j] = mix64(work == kFirst ? i * kBatch + j : mix64(++random) % (batches * kBatch));
-      if (work == kFirst || work == kOverwrite) batch.update_in_memory(target);
-      else batch.fetch(target);
+        batch.keys[j] =
+            mix64(work == kFirst ? i * kBatch + j : mix64(++random) % (batches * kBatch));
+      if (work == kFirst || work == kOverwrite)
+        batch.update_in_memory(target);
+      else
+        batch.fetch(target);
       if (i % 16 == 15) {  // one sample in sixteen: the clock costs too
         const uint64_t now = now_ns();
         run.latencies[work].add((now - last) / 16);
@@ -157,7 +169,8 @@ void run_memory(size_t bytes, uint64_t records, MemoryRun& run) {
 }
 
 void bench_memory(Report& report, size_t bytes, const std::string& size, uint64_t records) {
-  if (!report.wanted("store.memory.update." + size) && !report.wanted("store.memory.fetch." + size)) return;
+  if (!report.wanted("store.memory.update." + size) && !report.wanted("store.memory.fetch." + size))
+    return;
   const double copies = measure_memcpy_rate(bytes, 256 * kMiB);
   const double probes = measure_probe_rate(records, kBatch);
   report.add("limit.memory.memcpy." + size + ".rate", "1/s", {copies});
@@ -199,7 +212,9 @@ void bench_list(Report& report, uint64_t keys) {
     const uint64_t start = now_ns();
     uint64_t listed = 0;
     for (Anchor anchor; !anchor.end;)
-      listed += must(target.store->list_dkeys(*target.container, Batch::kOid, kEpochMax, anchor, 1024)).size();
+      listed +=
+          must(target.store->list_dkeys(*target.container, Batch::kOid, kEpochMax, anchor, 1024))
+              .size();
     rates.push_back(rate_of(listed, start));
   }
   report.add("store.memory.list.rate", "1/s", rates);
@@ -227,7 +242,8 @@ void bench_index(Report& report) {
   Executor executor(machine_clock(), 1);
   Target target(must(device::open_memory(6 * kGiB)), executor, 512 * kMiB);
   const auto row = [&](const char* name, uint64_t before, uint64_t data, uint64_t records) {
-    const double bytes = static_cast<double>(target.used() - before - data) / static_cast<double>(records);
+    const double bytes =
+        static_cast<double>(target.used() - before - data) / static_cast<double>(records);
     report.add(std::string("store.memory.index.") + name + ".bytes", "B", {bytes});
   };
   uint64_t before = target.used();
@@ -357,14 +373,18 @@ void bench_file(Report& report, const FileCase& each) {
     rates.push_back(rate_of(static_cast<uint64_t>(count), start));
     const block::LogStatistics after = target.volume->statistics();
     const double bytes = static_cast<double>(after.bytes - before.bytes);
-    const double writes = static_cast<double>(std::max<uint64_t>(1, after.device_writes - before.device_writes));
+    const double writes =
+        static_cast<double>(std::max<uint64_t>(1, after.device_writes - before.device_writes));
     logged.push_back(bytes / count);
     p50.push_back(load.latencies.percentile_ns(0.5) / 1000);
     p99.push_back(load.latencies.percentile_ns(0.99) / 1000);
     p999.push_back(load.latencies.percentile_ns(0.999) / 1000);
     // The device alone, with writes as large and as many at a time as the log's.
-    const uint64_t group_bytes = std::min<uint64_t>(kMiB, round_up(static_cast<uint64_t>(bytes / writes) + 1, 4096));
-    limits.push_back(measure_device(*target.device, executor, group_bytes, std::min(each.depth, 8u)) * count / writes);
+    const uint64_t group_bytes =
+        std::min<uint64_t>(kMiB, round_up(static_cast<uint64_t>(bytes / writes) + 1, 4096));
+    limits.push_back(
+        measure_device(*target.device, executor, group_bytes, std::min(each.depth, 8u)) * count /
+        writes);
   }
   const std::string limit = std::string("limit.file.write.") + each.name + ".rate";
   report.add(limit, "1/s", limits);

@@ -9,8 +9,10 @@ int main(int argc, char** argv) {
   uint64_t seeds = 2000, first = 0;
   for (int i = 1; i < argc; i += 2) {
     const std::string argument = argv[i];
-    if (i + 1 < argc && argument == "--seeds") seeds = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (i + 1 < argc && argument == "--seed") first = std::strtoull(argv[i + 1], nullptr, 10);
+    if (i + 1 < argc && argument == "--seeds")
+      seeds = std::strtoull(argv[i + 1], nullptr, 10);
+    else if (i + 1 < argc && argument == "--seed")
+      first = std::strtoull(argv[i + 1], nullptr, 10);
     else {
       std::fprintf(stderr, "usage: %s [--seeds N] [--seed S]\n", argv[0]);
       return 2;
@@ -19,7 +21,8 @@ int main(int argc, char** argv) {
   varve::simulation::StoreOutcome total;
   const bool good = varve::simulation::run_store_seeds(first, seeds, total);
   std::printf("store: %llu seeds, %llu operations, %llu crashes, %llu comparisons: %s\n",
-              static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(total.operations),
+              static_cast<unsigned long long>(seeds),
+              static_cast<unsigned long long>(total.operations),
               static_cast<unsigned long long>(total.crashes),
               static_cast<unsigned long long>(total.compared), good ? "all agree" : "FAILED");
   return good ? 0 : 1;

@@ -149,7 +149,8 @@ class StoreRun {
     machine.store->set_snapshots(*machine.container, epochs);
   }
 
-  // The log says which of the changes that nobody was told of survived; the store must be just that.
+  // The log says which of the changes that nobody was told of survived; the store must be just
+  // that.
   bool settle(Machine& machine) {
     acknowledge(machine.volume->last_committed());
     pending_.clear();
@@ -174,14 +175,22 @@ class StoreRun {
       if (!outcome_.failure.empty() || machine.disk.crashed()) return;
       ++outcome_.operations;
       const uint64_t dice = random_.below(100);
-      if (dice < 55) one_update(machine);
-      else if (dice < 65) batch(machine);
-      else if (dice < 77) one_punch(machine);
-      else if (dice < 82) compare_now(machine);
-      else if (dice < 88) reclaim(machine);
-      else if (dice < 91) change_snapshots(machine);
-      else if (dice < 92) well(machine, machine.volume->checkpoint(), "checkpoint");
-      else if (!pending_.empty()) make_durable(machine, pending_[random_.below(pending_.size())].lsn);
+      if (dice < 55)
+        one_update(machine);
+      else if (dice < 65)
+        batch(machine);
+      else if (dice < 77)
+        one_punch(machine);
+      else if (dice < 82)
+        compare_now(machine);
+      else if (dice < 88)
+        reclaim(machine);
+      else if (dice < 91)
+        change_snapshots(machine);
+      else if (dice < 92)
+        well(machine, machine.volume->checkpoint(), "checkpoint");
+      else if (!pending_.empty())
+        make_durable(machine, pending_[random_.below(pending_.size())].lsn);
     }
   }
 
@@ -206,7 +215,8 @@ class StoreRun {
       const auto extent = machine.volume->reserve(value.bytes.size());
       if (!extent.ok()) {
         for (const block::Extent& reserved : update.extents) machine.volume->cancel(reserved);
-        return extent.code() == Code::kNoSpace ? false : fail("reserve: " + extent.error().describe());
+        return extent.code() == Code::kNoSpace ? false
+                                               : fail("reserve: " + extent.error().describe());
       }
       value.extent = *extent;
       update.extents.push_back(*extent);
@@ -324,7 +334,8 @@ class StoreRun {
           compare_store(*machine.store, *machine.container, model, shape_, epoch, random_, read);
       if (!difference.empty()) return "at epoch " + std::to_string(epoch) + ": " + difference;
     }
-    if (model.newest_epoch() > machine.store->newest_epoch().value) return "newest_epoch() is too low";
+    if (model.newest_epoch() > machine.store->newest_epoch().value)
+      return "newest_epoch() is too low";
     return {};
   }
 
@@ -385,8 +396,8 @@ bool run_store_seeds(uint64_t first, uint64_t count, StoreOutcome& total) {
     total.compared += outcome.compared;
     if (outcome.failure.empty()) continue;
     total.failure = "seed " + std::to_string(seed) + ": " + outcome.failure;
-    std::fprintf(stderr, "%s\nreplay: ./dev sim store --seed %llu --seeds 1\n", total.failure.c_str(),
-                 static_cast<unsigned long long>(seed));
+    std::fprintf(stderr, "%s\nreplay: ./dev sim store --seed %llu --seeds 1\n",
+                 total.failure.c_str(), static_cast<unsigned long long>(seed));
     return false;
   }
   return true;

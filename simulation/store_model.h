@@ -1,6 +1,6 @@
 // The store over the real volume against the reference model: random operations at random epochs,
-// power failing at any operation of the device, reopened and compared. Acknowledged changes are there
-// afterwards; the others whole or not at all, and only with everything before them.
+// power failing at any operation of the device, reopened and compared. Acknowledged changes are
+// there afterwards; the others whole or not at all, and only with everything before them.
 #pragma once
 
 #include <cstdint>

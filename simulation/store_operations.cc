@@ -33,7 +33,9 @@ ByteView view(const std::string& text) { return as_bytes(std::string_view(text))
 
 std::string readable(const std::string& key) {
   std::string text;
-  for (const char c : key) text += c >= 32 && c < 127 ? std::string(1, c) : "\\" + std::to_string(static_cast<unsigned char>(c));
+  for (const char c : key)
+    text += c >= 32 && c < 127 ? std::string(1, c)
+                               : "\\" + std::to_string(static_cast<unsigned char>(c));
   return text;
 }
 
@@ -86,7 +88,8 @@ ModelOperation StoreShape::update(Random& random, uint64_t epoch) const {
   operation.conditions = conditions(random);
   operation.dkey = object.dkeys[random.below(object.dkeys.size())];
   if (random.one_in(10)) operation.conditions |= kCondPerAkey;
-  const uint64_t count = random.one_in(3) ? 1 + random.below(std::min<uint64_t>(12, object.akeys.size())) : 1;
+  const uint64_t count =
+      random.one_in(3) ? 1 + random.below(std::min<uint64_t>(12, object.akeys.size())) : 1;
   const uint64_t first = random.below(object.akeys.size());
   for (uint64_t i = 0; i < count; ++i) {
     const Akey& akey = object.akeys[(first + i) % object.akeys.size()];
@@ -140,8 +143,10 @@ std::vector<uint32_t> checksum_run_of(const std::string& bytes) {
 Data StoreUpdate::Value::data() const {
   Data data;
   data.length = bytes.size();
-  if (extent.offset) data.extent = extent;
-  else data.bytes = view(bytes);
+  if (extent.offset)
+    data.extent = extent;
+  else
+    data.bytes = view(bytes);
   data.checksums = checksums;
   return data;
 }
@@ -170,7 +175,8 @@ void StoreUpdate::build() {
     akey.pieces = pieces_[i];
     akeys_.push_back(akey);
   }
-  update = {operation_.oid, Epoch{operation_.epoch}, view(operation_.dkey), operation_.conditions, akeys_};
+  update = {operation_.oid, Epoch{operation_.epoch}, view(operation_.dkey), operation_.conditions,
+            akeys_};
 }
 
 StorePunch::StorePunch(const ModelOperation& operation) : dkey_(operation.dkey) {
@@ -189,8 +195,9 @@ StorePunch::StorePunch(const ModelOperation& operation) : dkey_(operation.dkey) 
 std::string describe(const ModelOperation& operation) {
   constexpr const char* kKinds[] = {"update", "punch object", "punch dkey", "punch akeys"};
   std::string text = kKinds[static_cast<int>(operation.kind)];
-  text += " " + operation.oid.to_string() + " at " + std::to_string(operation.epoch) + " conditions " +
-          std::to_string(operation.conditions) + " dkey '" + readable(operation.dkey) + "'";
+  text += " " + operation.oid.to_string() + " at " + std::to_string(operation.epoch) +
+          " conditions " + std::to_string(operation.conditions) + " dkey '" +
+          readable(operation.dkey) + "'";
   for (const ModelAkeyUpdate& akey : operation.akeys) {
     text += " '" + readable(akey.akey) + "'";
     if (akey.kind == ValueKind::kSingle) text += ":" + std::to_string(akey.value.size()) + "B";
@@ -207,7 +214,12 @@ class Comparison {
  public:
   Comparison(Store& store, Container& container, const ReferenceModel& model, uint64_t epoch,
              Random& random, const ReadDevice& read)
-      : store_(store), container_(container), model_(model), epoch_(epoch), random_(random), read_(read) {}
+      : store_(store),
+        container_(container),
+        model_(model),
+        epoch_(epoch),
+        random_(random),
+        read_(read) {}
 
   std::string go(const StoreShape& shape) {
     compare_objects();
@@ -283,11 +295,13 @@ class Comparison {
       for (const ListedKey& key : *listed) found.emplace_back(as_text(key.key));
     }
     const std::string where = object.oid.to_string() + " '" + readable(dkey) + "'";
-    compare_keys(object.kinds.akey, model_.akeys(object.oid, dkey, epoch_), found, "akeys of " + where);
+    compare_keys(object.kinds.akey, model_.akeys(object.oid, dkey, epoch_), found,
+                 "akeys of " + where);
     compare_values(object, dkey, where);
   }
 
-  void compare_values(const StoreShape::Object& object, const std::string& dkey, const std::string& where) {
+  void compare_values(const StoreShape::Object& object, const std::string& dkey,
+                      const std::string& where) {
     std::vector<AkeyFetch> fetches(object.akeys.size());
     std::vector<std::vector<std::pair<uint64_t, uint64_t>>> ranges(object.akeys.size());
     for (size_t i = 0; i < fetches.size(); ++i) {
@@ -305,8 +319,10 @@ class Comparison {
     }
     Fetch fetch{object.oid, Epoch{epoch_}, view(dkey), 0, fetches};
     Result<void> result;
-    if (random_.one_in(2)) result = store_.fetch(container_, fetch);
-    else store_.fetch_batch(container_, {&fetch, 1}, {&result, 1});
+    if (random_.one_in(2))
+      result = store_.fetch(container_, fetch);
+    else
+      store_.fetch_batch(container_, {&fetch, 1}, {&result, 1});
     if (!result.ok()) return differ("fetch of " + where + ": " + result.error().describe());
     for (size_t i = 0; i < fetches.size(); ++i) {
       const StoreShape::Akey& akey = object.akeys[i];
@@ -314,20 +330,22 @@ class Comparison {
       if (fetches[i].found != model_.akey_visible(object.oid, dkey, akey.key, epoch_)) {
         differ(what + (fetches[i].found ? " is there" : " is not there"));
       } else if (fetches[i].found) {
-        if (akey.kind == ValueKind::kSingle) compare_single(object, dkey, akey, fetches[i], what);
-        else compare_array(object, dkey, akey, fetches[i], what);
+        if (akey.kind == ValueKind::kSingle)
+          compare_single(object, dkey, akey, fetches[i], what);
+        else
+          compare_array(object, dkey, akey, fetches[i], what);
       }
     }
   }
 
   void compare_end(const StoreShape::Object& object, const std::string& dkey,
                    const StoreShape::Akey& akey, uint64_t end, const std::string& where) {
-    const auto edge = store_.query(container_, object.oid, Epoch{epoch_}, view(dkey), view(akey.key),
-                                   {.max_recx = true});
+    const auto edge = store_.query(container_, object.oid, Epoch{epoch_}, view(dkey),
+                                   view(akey.key), {.max_recx = true});
     const uint64_t found = edge.ok() ? edge->recx_index + edge->recx_count : 0;
     if (found != end)
-      differ("the array " + where + " '" + readable(akey.key) + "' ends at " + std::to_string(found) +
-             ", in the model at " + std::to_string(end));
+      differ("the array " + where + " '" + readable(akey.key) + "' ends at " +
+             std::to_string(found) + ", in the model at " + std::to_string(end));
     uint64_t last = 0;
     for (Anchor anchor; !anchor.end;) {
       const auto listed = store_.list_ranges(container_, object.oid, view(dkey), view(akey.key),
@@ -357,7 +375,8 @@ class Comparison {
         if (!read_(piece.run_offset, aligned.view())) return false;
         if (verify_run(run, piece.run_checksums).ok()) break;
       }
-    } else if (piece.bytes.data() != piece.run.data() + piece.skip || piece.bytes.size() != piece.length) {
+    } else if (piece.bytes.data() != piece.run.data() + piece.skip ||
+               piece.bytes.size() != piece.length) {
       differ("a piece does not lie in its run");
     }
     const Result<void> verified = verify_run(run, piece.run_checksums);
@@ -368,7 +387,8 @@ class Comparison {
   }
 
   void compare_single(const StoreShape::Object& object, const std::string& dkey,
-                      const StoreShape::Akey& akey, const AkeyFetch& fetch, const std::string& what) {
+                      const StoreShape::Akey& akey, const AkeyFetch& fetch,
+                      const std::string& what) {
     const std::string* expected = model_.single(object.oid, dkey, akey.key, epoch_);
     std::string bytes;
     if (fetch.pieces.size() != 1) return differ(what + " has no value");
@@ -378,7 +398,8 @@ class Comparison {
   }
 
   void compare_array(const StoreShape::Object& object, const std::string& dkey,
-                     const StoreShape::Akey& akey, const AkeyFetch& fetch, const std::string& what) {
+                     const StoreShape::Akey& akey, const AkeyFetch& fetch,
+                     const std::string& what) {
     size_t next = 0;
     for (const auto& [index, count] : fetch.ranges) {
       for (uint64_t at = index; at < index + count;) {
@@ -391,8 +412,10 @@ class Comparison {
         for (uint64_t i = 0; i < records; ++i, ++at) {
           const char* expected = model_.record(object.oid, dkey, akey.key, at, epoch_);
           if (hole != !expected)
-            return differ(what + " record " + std::to_string(at) + (hole ? " is a hole" : " is no hole"));
-          if (expected && std::memcmp(expected, bytes.data() + i * akey.record_size, akey.record_size) != 0)
+            return differ(what + " record " + std::to_string(at) +
+                          (hole ? " is a hole" : " is no hole"));
+          if (expected &&
+              std::memcmp(expected, bytes.data() + i * akey.record_size, akey.record_size) != 0)
             return differ(what + " record " + std::to_string(at) + " has another value");
         }
       }

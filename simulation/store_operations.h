@@ -1,5 +1,5 @@
-// Random operations for the store's model test, how the store is given them, and the comparison of a
-// store with the model.
+// Random operations for the store's model test, how the store is given them, and the comparison of
+// a store with the model.
 #pragma once
 
 #include <functional>

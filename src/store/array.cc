@@ -147,9 +147,8 @@ bool ArrayView::has_stamp_in(uint64_t begin, uint64_t end, Stamp stamp) const {
     const auto* punch = heap_.at<RangePunchRecord>(ref);
     if (punch->stamp() == stamp && punch->index < end && begin < punch->end) return true;
   }
-  return !visit_overlapping(begin, end, [&](uint64_t, Ref ref) {
-    return heap_.at<ExtentRecord>(ref)->stamp() != stamp;
-  });
+  return !visit_overlapping(
+      begin, end, [&](uint64_t, Ref ref) { return heap_.at<ExtentRecord>(ref)->stamp() != stamp; });
 }
 
 void ArrayView::gather(uint64_t begin, uint64_t end, std::vector<Piece>& candidates) const {
@@ -165,8 +164,8 @@ void ArrayView::gather(uint64_t begin, uint64_t end, std::vector<Piece>& candida
     const auto* punch = heap_.at<RangePunchRecord>(ref);
     ref = punch->older;
     if (!point_.sees(punch->stamp()) || punch->end <= begin || punch->index >= end) continue;
-    candidates.push_back({std::max(punch->index, begin), std::min(punch->end, end), 0,
-                          punch->index, punch->stamp()});
+    candidates.push_back({std::max(punch->index, begin), std::min(punch->end, end), 0, punch->index,
+                          punch->stamp()});
   }
 }
 
@@ -321,9 +320,10 @@ bool ArrayView::list(uint64_t from, uint32_t limit, std::vector<Piece>& found) c
       if (found.size() == limit) return false;
       if (piece.end == until && until < end) {  // it may end above the window
         std::vector<Piece> whole;
-        resolve(piece.begin,
-                std::min(end, extent_end(piece.extent_index, *heap_.at<ExtentRecord>(piece.extent))),
-                whole);
+        resolve(
+            piece.begin,
+            std::min(end, extent_end(piece.extent_index, *heap_.at<ExtentRecord>(piece.extent))),
+            whole);
         piece = whole.front();
         begin = piece.end;
       }
@@ -351,8 +351,8 @@ FoundPiece ArrayView::found(const Piece& piece) const {
   }
   if (extent->flags & kFlagChecksums) {
     const uint64_t count = checksum_count(found.run_length);
-    found.run_checksums = {
-        count == 1 ? &extent->detail : heap_.at<const uint32_t>(extent->detail), count};
+    found.run_checksums = {count == 1 ? &extent->detail : heap_.at<const uint32_t>(extent->detail),
+                           count};
   }
   return found;
 }

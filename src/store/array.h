@@ -15,20 +15,21 @@ struct Piece {
 
 Order array_order(const ArrayRecord& array);
 
-// Writes an extent record at a place that the transaction has allocated; allocates what hangs on it.
-// False: heap full.
+// Writes an extent record at a place that the transaction has allocated; allocates what hangs on
+// it. False: heap full.
 [[nodiscard]] bool build_extent(Heap& heap, ExtentRecord* extent, const ArrayPiece& piece,
                                 Stamp stamp, uint8_t flags);
 // Adds an extent, or the punch of a range where piece.data.length is 0.
 [[nodiscard]] bool add_extent(Heap& heap, ArrayRecord* array, uint32_t record_size,
                               const ArrayPiece& piece, Stamp stamp);
 // Links a built one.
-[[nodiscard]] bool link_extent(Heap& heap, ArrayRecord* array, uint32_t record_size,
-                               uint64_t index, Ref extent);
+[[nodiscard]] bool link_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, uint64_t index,
+                               Ref extent);
 [[nodiscard]] bool add_range_punch(Heap& heap, ArrayRecord* array, uint64_t index, uint64_t end,
                                    Stamp stamp);
 // Takes it out of its tree and gives back what it holds.
-void remove_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, uint64_t index, Ref extent);
+void remove_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, uint64_t index,
+                   Ref extent);
 // Gives back what an extent that is in no tree any more holds.
 void free_extent(Heap& heap, uint32_t record_size, Ref extent);
 // [index, end) of the records that an extent covers.

@@ -50,8 +50,7 @@ Result<void> fetch_akey(const Heap& heap, const AkeyRecord& record, const ReadPo
 
 Result<void> StoreImpl::fetch_hinted(const Container& container, Fetch& fetch, Ref hint) {
   VARVE_CHECK(check_readable(container, fetch.epoch.value));
-  VARVE_TRY(const Located at,
-            locate(container, fetch.oid, fetch.epoch.value, fetch.dkey, hint));
+  VARVE_TRY(const Located at, locate(container, fetch.oid, fetch.epoch.value, fetch.dkey, hint));
   if ((fetch.conditions & kCondDkeyFetch) && !(at.dkey && dkey_visible(*at.dkey, at.point)))
     return Error(Code::kNonexistent);
   for (AkeyFetch& akey : fetch.akeys) {

@@ -25,7 +25,8 @@ struct Stamp {
 // The minor of a write below its object's newest epoch: after all that came in time.
 inline constexpr uint16_t kMinorHistory = 0xffff;
 
-// A B+-tree. height 0: `root` is the only record itself (or 0, empty); 1: a leaf; above: inner nodes.
+// A B+-tree. height 0: `root` is the only record itself (or 0, empty); 1: a leaf; above: inner
+// nodes.
 struct TreeRoot {
   Ref root;
   uint8_t height;
@@ -111,8 +112,8 @@ enum class DataKind : uint8_t { kPunch, kInline, kExtent };
 inline constexpr uint8_t kFlagEmbedded = 1;   // not an allocation of its own
 inline constexpr uint8_t kFlagChecksums = 2;  // the caller gave checksums
 
-// A single value. kInline: its bytes follow; kExtent: a device place, then the checksums if there is
-// more than one.
+// A single value. kInline: its bytes follow; kExtent: a device place, then the checksums if there
+// is more than one.
 struct VersionRecord {
   uint64_t epoch;
   Ref older;
@@ -135,9 +136,9 @@ inline constexpr uint64_t kArrayClassBytes[kArrayClasses - 1] = {8 * kKiB, 128 *
 struct ArrayRecord {
   TreeRoot extents[kArrayClasses];  // by first index, newest first; class by size in bytes
   uint64_t count_max;               // of the last class, in records
-  uint64_t only_index;              // first index of the extent that is a tree of height 0, if one is
-  Ref punches;                      // RangePunchRecord, newest first
-  uint8_t has_holes;                // some extent record is a punch
+  uint64_t only_index;  // first index of the extent that is a tree of height 0, if one is
+  Ref punches;          // RangePunchRecord, newest first
+  uint8_t has_holes;    // some extent record is a punch
   uint8_t reserved[3];
 };
 static_assert(sizeof(ArrayRecord) == 56);
@@ -185,8 +186,8 @@ struct LeafNode {
 static_assert(sizeof(LeafNode) == 8);
 
 inline constexpr uint32_t kInnerKeysMax = 62;
-// children[i] holds what is below separator i, and at or above separator i-1. A separator is a prefix,
-// and where two records of one prefix are parted, the upper one's key (a SeparatorKey).
+// children[i] holds what is below separator i, and at or above separator i-1. A separator is a
+// prefix, and where two records of one prefix are parted, the upper one's key (a SeparatorKey).
 struct InnerNode {
   uint16_t keys;
   uint8_t reserved[6];

@@ -7,8 +7,10 @@ template <class Visible, class Add>
 void StoreImpl::list_keys(const Order& order, const TreeRoot& root, Anchor& anchor, uint32_t limit,
                           Visible visible, Add add) const {
   TreeCursor cursor(heap_, order, root);
-  if (anchor.key.empty() && anchor.hash == 0) cursor.first();
-  else cursor.seek({anchor.hash, ByteView(anchor.key)}, true);
+  if (anchor.key.empty() && anchor.hash == 0)
+    cursor.first();
+  else
+    cursor.seek({anchor.hash, ByteView(anchor.key)}, true);
   uint32_t count = 0;
   for (; cursor.valid(); cursor.next()) {
     const Ref ref = cursor.record();
@@ -27,7 +29,8 @@ void StoreImpl::list_keys(const Order& order, const TreeRoot& root, Anchor& anch
 
 namespace {
 Result<void> check_limit(const Anchor& anchor, uint32_t limit) {
-  if (limit == 0) return Error(Code::kInvalid, "a listing of at most 0 entries: ask for one at least");
+  if (limit == 0)
+    return Error(Code::kInvalid, "a listing of at most 0 entries: ask for one at least");
   return {};
 }
 }  // namespace
@@ -38,18 +41,19 @@ Result<std::vector<ObjectId>> StoreImpl::list_objects(Container& container, Epoc
   VARVE_CHECK(check_readable(container, epoch.value));
   std::vector<ObjectId> found;
   if (anchor.end) return found;
-  list_keys({Keyed::kObject, KeyKind::kHashed}, record(container)->objects, anchor, limit,
-            [&](Ref ref) {
-              const auto* object = heap_.at<ObjectRecord>(ref);
-              const Result<KeyKinds> kinds = key_kinds(object->oid);
-              return kinds.ok() && object_visible(*object, *kinds, epoch.value);
-            },
-            [&](Ref ref, ByteView) { found.push_back(heap_.at<ObjectRecord>(ref)->oid); });
+  list_keys(
+      {Keyed::kObject, KeyKind::kHashed}, record(container)->objects, anchor, limit,
+      [&](Ref ref) {
+        const auto* object = heap_.at<ObjectRecord>(ref);
+        const Result<KeyKinds> kinds = key_kinds(object->oid);
+        return kinds.ok() && object_visible(*object, *kinds, epoch.value);
+      },
+      [&](Ref ref, ByteView) { found.push_back(heap_.at<ObjectRecord>(ref)->oid); });
   return found;
 }
 
-Result<std::vector<ListedKey>> StoreImpl::list_dkeys(Container& container, ObjectId oid, Epoch epoch,
-                                                     Anchor& anchor, uint32_t limit) {
+Result<std::vector<ListedKey>> StoreImpl::list_dkeys(Container& container, ObjectId oid,
+                                                     Epoch epoch, Anchor& anchor, uint32_t limit) {
   VARVE_CHECK(check_limit(anchor, limit));
   VARVE_CHECK(check_readable(container, epoch.value));
   VARVE_TRY(const KeyKinds kinds, key_kinds(oid));
@@ -61,11 +65,12 @@ Result<std::vector<ListedKey>> StoreImpl::list_dkeys(Container& container, Objec
     return found;
   }
   const ReadPoint point = below({epoch.value, {}}, object->punches);
-  list_keys({Keyed::kDkey, kinds.dkey}, object->dkeys, anchor, limit,
-            [&](Ref ref) { return dkey_visible(*heap_.at<DkeyRecord>(ref), point); },
-            [&](Ref, ByteView key) {
-              found.push_back({Buffer(key.begin(), key.end()), ValueKind::kNone});
-            });
+  list_keys(
+      {Keyed::kDkey, kinds.dkey}, object->dkeys, anchor, limit,
+      [&](Ref ref) { return dkey_visible(*heap_.at<DkeyRecord>(ref), point); },
+      [&](Ref, ByteView key) {
+        found.push_back({Buffer(key.begin(), key.end()), ValueKind::kNone});
+      });
   return found;
 }
 
@@ -81,12 +86,13 @@ Result<std::vector<ListedKey>> StoreImpl::list_akeys(Container& container, Objec
     anchor.end = true;
     return found;
   }
-  list_keys({Keyed::kAkey, at.kinds.akey}, at.dkey->akeys, anchor, limit,
-            [&](Ref ref) { return akey_visible(*heap_.at<AkeyRecord>(ref), at.point); },
-            [&](Ref ref, ByteView key) {
-              found.push_back({Buffer(key.begin(), key.end()),
-                               static_cast<ValueKind>(heap_.at<AkeyRecord>(ref)->kind)});
-            });
+  list_keys(
+      {Keyed::kAkey, at.kinds.akey}, at.dkey->akeys, anchor, limit,
+      [&](Ref ref) { return akey_visible(*heap_.at<AkeyRecord>(ref), at.point); },
+      [&](Ref ref, ByteView key) {
+        found.push_back({Buffer(key.begin(), key.end()),
+                         static_cast<ValueKind>(heap_.at<AkeyRecord>(ref)->kind)});
+      });
   return found;
 }
 
@@ -105,8 +111,9 @@ Result<std::vector<ListedRange>> StoreImpl::list_ranges(Container& container, Ob
   if (static_cast<ValueKind>(record->kind) != ValueKind::kArray)
     return Error(Code::kBadType, "the akey holds a single value, which has no ranges");
   std::vector<Piece> pieces;
-  anchor.end = ArrayView(heap_, *heap_.at<ArrayRecord>(record->value), record->record_size, at.point)
-                   .list(anchor.hash, limit, pieces);
+  anchor.end =
+      ArrayView(heap_, *heap_.at<ArrayRecord>(record->value), record->record_size, at.point)
+          .list(anchor.hash, limit, pieces);
   for (const Piece& piece : pieces)
     found.push_back({piece.begin, piece.end - piece.begin, Epoch{piece.stamp.epoch}});
   if (!pieces.empty()) anchor.hash = pieces.back().end;

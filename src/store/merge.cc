@@ -38,9 +38,12 @@ void merge_versions(Heap& heap, Ref* head, const Readers& readers, uint32_t& bud
     const auto* version = heap.at<VersionRecord>(chain[i]);
     const uint64_t until = i == 0 ? ~0ULL : heap.at<VersionRecord>(chain[i - 1])->epoch;
     bool keep = version->epoch > readers.horizon;
-    if (keep) kept.later |= i + 1 < chain.size() || is_punch(version->kind);
-    else if (is_punch(version->kind)) keep = older && readers.any_between(version->epoch, until);
-    else keep = seen_between(readers, version->stamp(), until);
+    if (keep)
+      kept.later |= i + 1 < chain.size() || is_punch(version->kind);
+    else if (is_punch(version->kind))
+      keep = older && readers.any_between(version->epoch, until);
+    else
+      keep = seen_between(readers, version->stamp(), until);
     if (!keep && !spend(budget)) {
       keep = true;
       kept.finished = false;
@@ -56,6 +59,7 @@ void merge_versions(Heap& heap, Ref* head, const Readers& readers, uint32_t& bud
     free_version(heap, chain[i]);
     heap.set(*link, next);
   }
+  if (!kept.finished) kept.oldest = kNoStamp;  // the next call looks at all that stays
 }
 
 void merge_punches(Heap& heap, Ref* head, const Readers& readers, Stamp oldest, Kept& kept) {
@@ -63,8 +67,10 @@ void merge_punches(Heap& heap, Ref* head, const Readers& readers, Stamp oldest, 
   for (Ref* link = head; *link;) {
     auto* punch = heap.at<PunchRecord>(*link);
     bool keep = punch->epoch > readers.horizon;
-    if (keep) kept.later = true;
-    else keep = oldest <= punch->stamp() && readers.any_between(punch->epoch, until);
+    if (keep)
+      kept.later = true;
+    else
+      keep = oldest <= punch->stamp() && readers.any_between(punch->epoch, until);
     until = punch->epoch;
     if (keep) {
       link = &punch->older;
@@ -98,7 +104,8 @@ std::vector<Entry> entries_from(const Heap& heap, const ArrayRecord& array, uint
   return entries;
 }
 
-// Where a window from `from` ends that holds not many more than `count` extents; ~0: with the array.
+// Where a window from `from` ends that holds not many more than `count` extents; ~0: with the
+// array.
 uint64_t window_end(const Heap& heap, const ArrayRecord& array, uint64_t from, uint32_t count) {
   uint64_t until = ~0ULL;
   const Order order = array_order(array);
@@ -158,16 +165,21 @@ void merge_window(Heap& heap, ArrayRecord* array, uint32_t record_size, const Re
     }
     entry.needed |= extent->epoch > readers.horizon;
     kept.later |= !entry.at_end && (entry.at_horizon || extent->epoch > readers.horizon);
-    if (entry.needed) kept.note(extent->stamp());
-    else remove_extent(heap, array, record_size, entry.index, entry.ref);
+    if (entry.needed)
+      kept.note(extent->stamp());
+    else
+      remove_extent(heap, array, record_size, entry.index, entry.ref);
   }
   for (const Entry& hole : holes) {
     const auto* extent = heap.at<ExtentRecord>(hole.ref);
-    const bool keep = extent->epoch > readers.horizon ||
-                      older_data_in(heap, *array, record_size, hole.index, hole.end, extent->stamp());
+    const bool keep =
+        extent->epoch > readers.horizon ||
+        older_data_in(heap, *array, record_size, hole.index, hole.end, extent->stamp());
     kept.later |= extent->epoch > readers.horizon;
-    if (keep) kept.note(extent->stamp());
-    else remove_extent(heap, array, record_size, hole.index, hole.ref);
+    if (keep)
+      kept.note(extent->stamp());
+    else
+      remove_extent(heap, array, record_size, hole.index, hole.ref);
   }
 }
 
@@ -190,7 +202,8 @@ void merge_array(Heap& heap, ArrayRecord* array, uint32_t record_size, const Rea
   for (Ref* link = &array->punches; *link;) {
     auto* punch = heap.at<RangePunchRecord>(*link);
     bool keep = punch->epoch > readers.horizon;
-    if (keep) kept.later = true;
+    if (keep)
+      kept.later = true;
     else
       keep = older_data_in(heap, *array, record_size, punch->index, punch->end, punch->stamp());
     if (keep) {

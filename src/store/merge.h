@@ -1,5 +1,5 @@
-// What of a value's history nobody can see any more, and its removal. Readers are at the snapshots below
-// the horizon, at the horizon itself, and anywhere above.
+// What of a value's history nobody can see any more, and its removal. Readers are at the snapshots
+// below the horizon, at the horizon itself, and anywhere above.
 #pragma once
 
 #include "store/array.h"

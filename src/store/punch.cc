@@ -49,8 +49,10 @@ Result<Lsn> StoreImpl::punch_akeys(Container& container, const Punch& punch, Loc
   for (const ByteView key : punch.akeys) {
     VARVE_CHECK(check_key(at.kinds.akey, key, "akey"));
     AkeyRecord* akey = at.dkey ? find_akey(*at.dkey, at.kinds.akey, key) : nullptr;
-    if (akey && akey_visible(*akey, at.point)) there.push_back(akey);
-    else if (punch.conditions & kCondPunch) return Error(Code::kNonexistent);
+    if (akey && akey_visible(*akey, at.point))
+      there.push_back(akey);
+    else if (punch.conditions & kCondPunch)
+      return Error(Code::kNonexistent);
   }
   if (there.empty()) return punched_nothing(punch);
   const Stamp stamp = stamp_for(at.object, punch.epoch.value);

@@ -2,8 +2,8 @@
 
 namespace varve::store {
 
-Result<bool> StoreImpl::query_array(const AkeyRecord& akey, const ReadPoint& point, QueryFlags flags,
-                                    QueryResult& result) const {
+Result<bool> StoreImpl::query_array(const AkeyRecord& akey, const ReadPoint& point,
+                                    QueryFlags flags, QueryResult& result) const {
   if (static_cast<ValueKind>(akey.kind) != ValueKind::kArray)
     return Error(Code::kBadType, "the akey holds a single value, which has no ranges");
   result.record_size = akey.record_size;
@@ -42,8 +42,8 @@ Result<bool> StoreImpl::query_dkey(const DkeyRecord& dkey, KeyKinds kinds, ReadP
   return false;
 }
 
-// What is asked for narrows from dkey over akey to range. The edge dkey is the outermost under which the
-// rest is found.
+// What is asked for narrows from dkey over akey to range. The edge dkey is the outermost under
+// which the rest is found.
 Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey,
                                      ByteView akey, QueryFlags flags) {
   VARVE_CHECK(check_readable(container, epoch.value));
@@ -54,7 +54,8 @@ Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, Epoch e
   if ((flags.max_dkey && flags.min_dkey) || (flags.max_akey && flags.min_akey) ||
       (flags.max_recx && flags.min_recx))
     return Error(Code::kInvalid, "a query for both the lowest and the highest: ask twice");
-  if ((want_dkey && kinds.dkey == KeyKind::kHashed) || (want_akey && kinds.akey == KeyKind::kHashed))
+  if ((want_dkey && kinds.dkey == KeyKind::kHashed) ||
+      (want_akey && kinds.akey == KeyKind::kHashed))
     return Error(Code::kInvalid, "hashed keys have no lowest or highest");
   if (want_range && !want_akey) VARVE_CHECK(check_key(kinds.akey, akey, "akey"));
   QueryResult result;

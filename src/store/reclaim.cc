@@ -19,8 +19,10 @@ template <class Record>
 Record* record_from(const Heap& heap, const Order& order, const TreeRoot& root, ByteView key,
                     bool have_key, bool after) {
   TreeCursor cursor(heap, order, root);
-  if (have_key) cursor.seek({key_prefix(order.kind, key), key}, after);
-  else cursor.first();
+  if (have_key)
+    cursor.seek({key_prefix(order.kind, key), key}, after);
+  else
+    cursor.first();
   return cursor.valid() ? heap.at<Record>(cursor.record()) : nullptr;
 }
 
@@ -41,7 +43,8 @@ bool StoreImpl::drain_akey(AkeyRecord* akey, uint32_t& budget) {
 }
 
 bool StoreImpl::drain_dkey(DkeyRecord* dkey, uint32_t& budget) {
-  // The order of the kind does not matter: only the first record is ever taken, and its own prefix used.
+  // The order of the kind does not matter: only the first record is ever taken, and its own prefix
+  // used.
   while (!tree_empty(dkey->akeys)) {
     if (budget == 0) return false;
     --budget;
@@ -139,8 +142,8 @@ bool StoreImpl::merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& b
   } else {
     auto* array = heap_.at<ArrayRecord>(akey->value);
     merge_array(heap_, array, akey->record_size, readers, cursor_.next_index, budget, kept);
-    empty = array->punches == 0 && std::all_of(std::begin(array->extents), std::end(array->extents),
-                                               tree_empty);
+    empty = array->punches == 0 &&
+            std::all_of(std::begin(array->extents), std::end(array->extents), tree_empty);
   }
   cursor_.oldest_of_dkey = std::min(cursor_.oldest_of_dkey, kept.oldest);
   cursor_.later |= kept.later;
@@ -167,7 +170,8 @@ bool StoreImpl::merge_dkey(DkeyRecord* dkey, KeyKinds kinds, const Container& co
     if (cursor_.in_array) return false;
     if (!empty) continue;
     KeyScratch scratch;
-    tree_erase(heap_, order, &dkey->akeys, probe_of(heap_, Keyed::kAkey, kinds.akey, akey, scratch));
+    tree_erase(heap_, order, &dkey->akeys,
+               probe_of(heap_, Keyed::kAkey, kinds.akey, akey, scratch));
     if (akey->units) heap_.free(heap_.ref(akey), akey->units * kRefUnit);
   }
 }
@@ -196,7 +200,8 @@ void StoreImpl::merge_object(Container& container, ObjectRecord* object, uint32_
     cursor_.in_dkey = false;
     if (!tree_empty(dkey->akeys) || dkey->punches) continue;
     KeyScratch scratch;
-    tree_erase(heap_, order, &object->dkeys, probe_of(heap_, Keyed::kDkey, kinds.dkey, dkey, scratch));
+    tree_erase(heap_, order, &object->dkeys,
+               probe_of(heap_, Keyed::kDkey, kinds.dkey, dkey, scratch));
     heap_.free(heap_.ref(dkey), dkey->units * kRefUnit);
   }
   merge_punches(heap_, &object->punches, readers(container, object->punches, 0),
@@ -217,9 +222,9 @@ void StoreImpl::merge_slice(Container& container, uint32_t budget) {
     heap_.set(record(container)->horizon, cursor_.horizon);
   const Order order{Keyed::kObject, KeyKind::kHashed};
   while (true) {
-    auto* object = record_from<ObjectRecord>(heap_, order, record(container)->objects,
-                                             bytes_of(cursor_.oid), cursor_.have_object,
-                                             !cursor_.in_object);
+    auto* object =
+        record_from<ObjectRecord>(heap_, order, record(container)->objects, bytes_of(cursor_.oid),
+                                  cursor_.have_object, !cursor_.in_object);
     if (!object) {
       cursor_.in_pass = false;
       container.changes_merged = cursor_.later ? cursor_.changes - 1 : cursor_.changes;

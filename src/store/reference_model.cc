@@ -34,7 +34,8 @@ ReferenceModel::Found ReferenceModel::find(ObjectId oid, const std::string& dkey
   return found;
 }
 
-const ReferenceModel::Version* ReferenceModel::visible(const Akey& akey, Stamp floor, uint64_t epoch) {
+const ReferenceModel::Version* ReferenceModel::visible(const Akey& akey, Stamp floor,
+                                                       uint64_t epoch) {
   for (const Version& version : akey.versions) {
     if (version.stamp.epoch > epoch) continue;
     return version.stamp > floor && !version.value.empty() ? &version : nullptr;
@@ -154,9 +155,9 @@ Code ReferenceModel::check(const ModelOperation& operation) const {
   if (dkey != Code::kOk) return dkey;
   const bool per_akey = operation.conditions & kCondPerAkey;
   for (const ModelAkeyUpdate& update : operation.akeys) {
-    const Code akey = failed(per_akey ? update.conditions : operation.conditions, kCondAkeyInsert,
-                             kCondAkeyUpdate,
-                             akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch));
+    const Code akey = failed(
+        per_akey ? update.conditions : operation.conditions, kCondAkeyInsert, kCondAkeyUpdate,
+        akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch));
     if (akey != Code::kOk) return akey;
   }
   return Code::kOk;
@@ -165,7 +166,8 @@ Code ReferenceModel::check(const ModelOperation& operation) const {
 Code ReferenceModel::update(const ModelOperation& operation) {
   if (const Code code = check(operation); code != Code::kOk) return code;
   const auto existing = objects_.find(operation.oid);
-  const Stamp stamp = stamp_for(existing == objects_.end() ? nullptr : &existing->second, operation.epoch);
+  const Stamp stamp =
+      stamp_for(existing == objects_.end() ? nullptr : &existing->second, operation.epoch);
   // History in an array, over other history of the very same epoch: refused.
   for (const ModelAkeyUpdate& update : operation.akeys) {
     const Found found = find(operation.oid, operation.dkey, update.akey, operation.epoch);
@@ -216,14 +218,17 @@ Code ReferenceModel::punch(const ModelOperation& operation) {
     for (const ModelAkeyUpdate& update : operation.akeys) {
       if (akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch))
         there.push_back(&object.dkeys[operation.dkey].akeys[update.akey]);
-      else if (nothing != Code::kOk) return nothing;
+      else if (nothing != Code::kOk)
+        return nothing;
     }
     if (there.empty()) return nothing;
     for (Akey* akey : there) {
       const auto at = std::find_if(akey->versions.begin(), akey->versions.end(),
                                    [&](const Version& version) { return version.stamp <= stamp; });
-      if (akey->kind == ValueKind::kSingle) akey->versions.insert(at, {stamp, ""});
-      else akey->writes.push_back({stamp, {0, ~0ULL, ""}});
+      if (akey->kind == ValueKind::kSingle)
+        akey->versions.insert(at, {stamp, ""});
+      else
+        akey->writes.push_back({stamp, {0, ~0ULL, ""}});
     }
   }
   note(object, stamp);

@@ -29,10 +29,12 @@ Result<void> StoreImpl::load() {
     return {};
   }
   if (root()->magic != kStoreMagic)
-    return Error(Code::kBadFormat, "the volume's heap does not hold a store (its magic is wrong): it is "
-                                   "damaged, or belongs to another program");
+    return Error(Code::kBadFormat,
+                 "the volume's heap does not hold a store (its magic is wrong): it is "
+                 "damaged, or belongs to another program");
   if (root()->version != kStoreVersion)
-    return Error(Code::kIncompatible, "the store has format version " + std::to_string(root()->version) +
+    return Error(Code::kIncompatible, "the store has format version " +
+                                          std::to_string(root()->version) +
                                           ", this program knows " + std::to_string(kStoreVersion));
   for (Ref ref = root()->pools; ref; ref = heap_.at<PoolRecord>(ref)->next)
     VARVE_CHECK(load_pool(ref));
@@ -74,8 +76,10 @@ template <class Record>
 void StoreImpl::unlink(Ref* head, Ref ref) {
   const auto* record = heap_.at<Record>(ref);
   if (record->next) heap_.set(heap_.at<Record>(record->next)->previous, record->previous);
-  if (record->previous) heap_.set(heap_.at<Record>(record->previous)->next, record->next);
-  else heap_.set(*head, record->next);
+  if (record->previous)
+    heap_.set(heap_.at<Record>(record->previous)->next, record->next);
+  else
+    heap_.set(*head, record->next);
 }
 
 template void StoreImpl::unlink<PoolRecord>(Ref*, Ref);
@@ -84,7 +88,8 @@ template void StoreImpl::unlink<ContainerRecord>(Ref*, Ref);
 // What live pools reserve, and destroyed ones still hold.
 uint64_t StoreImpl::held_bytes() const {
   uint64_t bytes = 0;
-  for (const auto& [uuid, pool] : pools_) bytes += heap_.at<PoolRecord>(pool.record)->reserved_bytes;
+  for (const auto& [uuid, pool] : pools_)
+    bytes += heap_.at<PoolRecord>(pool.record)->reserved_bytes;
   for (Ref ref = root()->dying_pools; ref; ref = heap_.at<PoolRecord>(ref)->next)
     bytes += heap_.at<PoolRecord>(ref)->used_bytes;
   return bytes;
@@ -127,7 +132,8 @@ Result<Lsn> StoreImpl::destroy_pool(const Uuid& uuid) {
   heap_.begin(true);
   unlink<PoolRecord>(&root()->pools, ref);
   link_front<PoolRecord>(&root()->dying_pools, ref);
-  if (pool->newest_epoch > root()->newest_epoch) heap_.set(root()->newest_epoch, pool->newest_epoch);
+  if (pool->newest_epoch > root()->newest_epoch)
+    heap_.set(root()->newest_epoch, pool->newest_epoch);
   pools_.erase(found);
   forget_objects();
   return heap_.volume().commit();

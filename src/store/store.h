@@ -1,5 +1,5 @@
-// The versioned object store of one target (DAOS: VOS): pool -> container -> object -> dkey -> akey ->
-// versions of a single value, or of array extents, each at its epoch. Punches are versions too.
+// The versioned object store of one target (DAOS: VOS): pool -> container -> object -> dkey -> akey
+// -> versions of a single value, or of array extents, each at its epoch. Punches are versions too.
 // Synchronous over the heap; large values are named by the extents that the caller wrote before.
 // Rules: docs/internals/store.md. Format: docs/formats/store.md.
 #pragma once
@@ -35,16 +35,22 @@ Result<KeyKinds> key_kinds(ObjectId oid);
 
 // Conditions, evaluated before anything changes (values of DAOS_COND_*, daos_obj.h).
 enum Condition : uint64_t {
-  kCondPunch = 1 << 0, kCondDkeyInsert = 1 << 1, kCondDkeyUpdate = 1 << 2, kCondDkeyFetch = 1 << 3,
-  kCondAkeyInsert = 1 << 4, kCondAkeyUpdate = 1 << 5, kCondAkeyFetch = 1 << 6, kCondPerAkey = 1 << 7,
+  kCondPunch = 1 << 0,
+  kCondDkeyInsert = 1 << 1,
+  kCondDkeyUpdate = 1 << 2,
+  kCondDkeyFetch = 1 << 3,
+  kCondAkeyInsert = 1 << 4,
+  kCondAkeyUpdate = 1 << 5,
+  kCondAkeyFetch = 1 << 6,
+  kCondPerAkey = 1 << 7,
 };
 
-// A run of bytes with its crc32c by kChunkBytes, counted from the run's own start: inline bytes, or an
-// extent whose first `length` bytes it is.
+// A run of bytes with its crc32c by kChunkBytes, counted from the run's own start: inline bytes, or
+// an extent whose first `length` bytes it is.
 struct Data {
   uint64_t length = 0;
-  ByteView bytes;         // inline (copied into the heap), or empty
-  block::Extent extent;   // reserved and written by the caller; published by update()
+  ByteView bytes;                       // inline (copied into the heap), or empty
+  block::Extent extent;                 // reserved and written by the caller; published by update()
   std::span<const uint32_t> checksums;  // ceil(length / kChunkBytes) of them
 };
 
@@ -57,10 +63,10 @@ struct ArrayPiece {
 struct AkeyUpdate {
   ByteView akey;
   ValueKind kind = ValueKind::kSingle;
-  uint32_t record_size = 1;           // arrays; kRecordSize if it differs from what is stored
-  uint64_t conditions = 0;            // with kCondPerAkey
-  Data single;                        // kSingle; length 0: punch of the value
-  std::span<const ArrayPiece> pieces; // kArray
+  uint32_t record_size = 1;            // arrays; kRecordSize if it differs from what is stored
+  uint64_t conditions = 0;             // with kCondPerAkey
+  Data single;                         // kSingle; length 0: punch of the value
+  std::span<const ArrayPiece> pieces;  // kArray
 };
 struct Update {
   ObjectId oid;
@@ -78,7 +84,8 @@ struct FoundPiece {
   uint64_t length = 0;  // bytes
   ByteView bytes;       // kInline: in the heap, valid until the next transaction begins. Its stored
                         // checksums (below) are over the whole stored run that holds it.
-  // kExtent: the stored run begins at run_offset on the device; this piece is [skip, skip+length) of it.
+  // kExtent: the stored run begins at run_offset on the device; this piece is [skip, skip+length)
+  // of it.
   uint64_t run_offset = 0, run_length = 0, skip = 0;
   ByteView run;                             // kInline: the whole stored run
   std::span<const uint32_t> run_checksums;  // by kChunkBytes of the run; in the heap, same validity
@@ -86,7 +93,8 @@ struct FoundPiece {
 struct AkeyFetch {
   ByteView akey;
   ValueKind kind = ValueKind::kSingle;
-  uint32_t record_size = 0;  // out for kSingle: the value's size; arrays: in/out, 0 = whatever is stored
+  uint32_t record_size =
+      0;  // out for kSingle: the value's size; arrays: in/out, 0 = whatever is stored
   std::span<const std::pair<uint64_t, uint64_t>> ranges;  // arrays: (index, count) in records
   // Out: the pieces; `found` false: no such akey, or punched, at this epoch.
   bool found = false;
@@ -110,14 +118,16 @@ struct Punch {
   std::span<const ByteView> akeys;
 };
 
-// Where a listing goes on: opaque, as DAOS's anchors. Default: from the start. Resumable for ever; an
-// entry that exists all the while is listed exactly once.
+// Where a listing goes on: opaque, as DAOS's anchors. Default: from the start. Resumable for ever;
+// an entry that exists all the while is listed exactly once.
 struct Anchor {
   bool end = false;
   uint64_t hash = 0;
   Buffer key;  // the last key listed, for ordered kinds and hash ties
   template <class Archive>
-  void visit(Archive& archive) { archive(end, hash, key); }
+  void visit(Archive& archive) {
+    archive(end, hash, key);
+  }
 };
 struct ListedKey {
   Buffer key;
@@ -130,7 +140,8 @@ struct ListedRange {
 
 // What is at the ends of an object, a dkey or an akey (daos_obj_query_key).
 struct QueryFlags {
-  bool max_dkey = false, min_dkey = false, max_akey = false, min_akey = false, max_recx = false, min_recx = false;
+  bool max_dkey = false, min_dkey = false, max_akey = false, min_akey = false, max_recx = false,
+       min_recx = false;
 };
 struct QueryResult {
   Buffer dkey, akey;
@@ -143,13 +154,13 @@ struct PoolSpace {
   uint64_t reserved = 0, used = 0;  // bytes; used: heap and extents
 };
 
-// The most that a transaction of these changes in the heap: for Volume::ready_for(), which the caller
-// of update(), update_batch() (all in one transaction) and punch() asks before.
+// The most that a transaction of these changes in the heap: for Volume::ready_for(), which the
+// caller of update(), update_batch() (all in one transaction) and punch() asks before.
 uint64_t transaction_bytes(std::span<const Update> updates);
 inline constexpr uint64_t kSmallTransactionBytes = 64 * kKiB;  // enough for anything but updates
 
-// Whether `run` is what these checksums (by kChunkBytes) were made of. kChecksum: bytes [n * kChunkBytes, ...)
-// are damaged. No checksums: nothing to compare, good.
+// Whether `run` is what these checksums (by kChunkBytes) were made of. kChecksum: bytes [n *
+// kChunkBytes, ...) are damaged. No checksums: nothing to compare, good.
 Result<void> verify_run(ByteView run, std::span<const uint32_t> checksums);
 // The checksums of a run, by kChunkBytes.
 std::vector<uint32_t> checksum_run(Gather run);
@@ -178,32 +189,42 @@ class Store {
   virtual Container* find(const Uuid& pool, const Uuid& container) = 0;
 
   // All or nothing. On success the extents named are published; on failure they are still reserved.
-  // kNoSpace when the pool's reservation is used up (names the pool's numbers). Wait on the Lsn before
-  // acknowledging.
+  // kNoSpace when the pool's reservation is used up (names the pool's numbers). Wait on the Lsn
+  // before acknowledging.
   virtual Result<Lsn> update(Container& container, const Update& update) = 0;
   // Many at once, lookups interleaved: results[i] is for updates[i].
-  virtual void update_batch(Container& container, std::span<const Update> updates, std::span<Result<Lsn>> results) = 0;
+  virtual void update_batch(Container& container, std::span<const Update> updates,
+                            std::span<Result<Lsn>> results) = 0;
   virtual Result<void> fetch(Container& container, Fetch& fetch) = 0;
-  virtual void fetch_batch(Container& container, std::span<Fetch> fetches, std::span<Result<void>> results) = 0;
+  virtual void fetch_batch(Container& container, std::span<Fetch> fetches,
+                           std::span<Result<void>> results) = 0;
   virtual Result<Lsn> punch(Container& container, const Punch& punch) = 0;
 
-  // Up to `limit` entries visible at `epoch`, from `anchor` on, which moves. In key order for integer
-  // and lexical kinds, else in an order of the store's own.
-  virtual Result<std::vector<ObjectId>> list_objects(Container& container, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
-  virtual Result<std::vector<ListedKey>> list_dkeys(Container& container, ObjectId oid, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
-  virtual Result<std::vector<ListedKey>> list_akeys(Container& container, ObjectId oid, ByteView dkey, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
-  virtual Result<std::vector<ListedRange>> list_ranges(Container& container, ObjectId oid, ByteView dkey, ByteView akey, Epoch epoch, Anchor& anchor, uint32_t limit) = 0;
-  virtual Result<QueryResult> query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey, ByteView akey, QueryFlags flags) = 0;
+  // Up to `limit` entries visible at `epoch`, from `anchor` on, which moves. In key order for
+  // integer and lexical kinds, else in an order of the store's own.
+  virtual Result<std::vector<ObjectId>> list_objects(Container& container, Epoch epoch,
+                                                     Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<std::vector<ListedKey>> list_dkeys(Container& container, ObjectId oid, Epoch epoch,
+                                                    Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<std::vector<ListedKey>> list_akeys(Container& container, ObjectId oid,
+                                                    ByteView dkey, Epoch epoch, Anchor& anchor,
+                                                    uint32_t limit) = 0;
+  virtual Result<std::vector<ListedRange>> list_ranges(Container& container, ObjectId oid,
+                                                       ByteView dkey, ByteView akey, Epoch epoch,
+                                                       Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<QueryResult> query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey,
+                                    ByteView akey, QueryFlags flags) = 0;
 
-  // The newest epoch ever written to any container here; a restarted engine's clock starts above it.
+  // The newest epoch ever written to any container here; a restarted engine's clock starts above
+  // it.
   virtual Epoch newest_epoch() const = 0;
 
-  // Epochs at which a container must stay readable; others may be merged away by reclaim(), which leaves
-  // a container alone until this was called once since open().
+  // Epochs at which a container must stay readable; others may be merged away by reclaim(), which
+  // leaves a container alone until this was called once since open().
   virtual void set_snapshots(Container& container, std::vector<Epoch> snapshots) = 0;
-  // One slice of background work (at most `budget` entries looked at): merges versions that no snapshot
-  // and nobody reading at or above `horizon` can see, and frees what destroyed pools, containers and
-  // punched keys held. True: there is more to do.
+  // One slice of background work (at most `budget` entries looked at): merges versions that no
+  // snapshot and nobody reading at or above `horizon` can see, and frees what destroyed pools,
+  // containers and punched keys held. True: there is more to do.
   virtual Result<bool> reclaim(Epoch horizon, uint32_t budget) = 0;
 };
 

@@ -16,8 +16,8 @@ class Container {
   Ref record = 0, pool = 0;
   bool snapshots_known = false;
   std::vector<uint64_t> snapshots;  // ascending
-  // Counts what may have left something to merge; and the count, with the horizon, up to which a pass
-  // has merged.
+  // Counts what may have left something to merge; and the count, with the horizon, up to which a
+  // pass has merged.
   uint64_t changes = 1, changes_merged = 0, horizon_merged = 0;
 };
 
@@ -114,7 +114,8 @@ class StoreImpl final : public Store {
   ObjectRecord* find_object(const Container& container, ObjectId oid);
   void cache_object(const Container& container, ObjectId oid, Ref object);
   void forget_objects();
-  DkeyRecord* find_dkey(const ObjectRecord& object, KeyKind kind, uint64_t prefix, ByteView dkey) const;
+  DkeyRecord* find_dkey(const ObjectRecord& object, KeyKind kind, uint64_t prefix,
+                        ByteView dkey) const;
   AkeyRecord* find_akey(const DkeyRecord& dkey, KeyKind kind, ByteView akey) const;
   // `hint`: a dkey record to try before the tree.
   Result<Located> locate(const Container& container, ObjectId oid, uint64_t epoch, ByteView dkey,

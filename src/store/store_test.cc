@@ -2,105 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include "base/checksum.h"
-#include "store/test_volume.h"
+#include <set>
+
+#include "base/record.h"
+
+#include "store/test_store.h"
 
 namespace varve::store {
 namespace {
-
-class StoreTest : public testing::Test {
- protected:
-  StoreTest() { reopen(); }
-  void reopen() {
-    store = *Store::open(*memory.volume);
-    container = store->find(kPool, kContainer);
-    if (container) return;
-    EXPECT_TRUE(store->create_pool(kPool, 64 * kMiB).ok());
-    EXPECT_TRUE(store->create_container(kPool, kContainer).ok());
-    container = store->find(kPool, kContainer);
-  }
-  Result<Lsn> put(ObjectId oid, std::string_view dkey, std::string_view akey, uint64_t epoch,
-                  std::string_view value, uint64_t conditions = 0) {
-    AkeyUpdate one;
-    one.akey = as_bytes(akey);
-    one.single.length = value.size();
-    one.single.bytes = as_bytes(value);
-    const uint32_t checksum = crc32c(one.single.bytes);
-    if (!value.empty()) one.single.checksums = {&checksum, 1};
-    Update update{oid, Epoch{epoch}, as_bytes(dkey), conditions, {&one, 1}};
-    return store->update(*container, update);
-  }
-  std::string get(ObjectId oid, std::string_view dkey, std::string_view akey, uint64_t epoch = ~0ULL) {
-    AkeyFetch one;
-    one.akey = as_bytes(akey);
-    Fetch fetch{oid, Epoch{epoch}, as_bytes(dkey), 0, {&one, 1}};
-    const Result<void> result = store->fetch(*container, fetch);
-    if (!result.ok()) return "error: " + std::string(code_name(result.code()));
-    if (!one.found) return "-";
-    EXPECT_EQ(one.pieces.size(), 1u);
-    EXPECT_TRUE(verify_run(one.pieces[0].run, one.pieces[0].run_checksums).ok());
-    return std::string(as_text(one.pieces[0].bytes));
-  }
-  Result<Lsn> write(ObjectId oid, std::string_view dkey, uint64_t epoch, uint64_t index,
-                    std::string_view text, uint64_t punch_count = 0) {
-    ArrayPiece piece{index, punch_count ? punch_count : text.size(), {}};
-    piece.data.length = text.size();
-    piece.data.bytes = as_bytes(text);
-    AkeyUpdate one;
-    one.akey = as_bytes("array");
-    one.kind = ValueKind::kArray;
-    one.pieces = {&piece, 1};
-    return store->update(*container, {oid, Epoch{epoch}, as_bytes(dkey), 0, {&one, 1}});
-  }
-  // Holes as dots.
-  std::string read(ObjectId oid, std::string_view dkey, uint64_t index, uint64_t count,
-                   uint64_t epoch = ~0ULL) {
-    AkeyFetch one;
-    one.akey = as_bytes("array");
-    one.kind = ValueKind::kArray;
-    const std::pair<uint64_t, uint64_t> range{index, count};
-    one.ranges = {&range, 1};
-    Fetch fetch{oid, Epoch{epoch}, as_bytes(dkey), 0, {&one, 1}};
-    const Result<void> result = store->fetch(*container, fetch);
-    if (!result.ok()) return "error: " + std::string(code_name(result.code()));
-    if (!one.found) return "-";
-    std::string text;
-    for (const FoundPiece& piece : one.pieces)
-      if (piece.kind == FoundPiece::Kind::kHole) text.append(piece.length, '.');
-      else text += as_text(piece.bytes);
-    return text;
-  }
-  Result<Lsn> punch(ObjectId oid, uint64_t epoch, std::string_view dkey = {},
-                    std::string_view akey = {}, uint64_t conditions = 0) {
-    Punch one;
-    one.oid = oid;
-    one.epoch = Epoch{epoch};
-    one.conditions = conditions;
-    one.dkey = as_bytes(dkey);
-    const ByteView key = as_bytes(akey);
-    if (!dkey.empty()) one.scope = Punch::Scope::kDkey;
-    if (!akey.empty()) {
-      one.scope = Punch::Scope::kAkeys;
-      one.akeys = {&key, 1};
-    }
-    return store->punch(*container, one);
-  }
-  std::string dkeys(ObjectId oid, uint64_t epoch = ~0ULL, uint32_t limit = 1000) {
-    std::string all;
-    for (Anchor anchor; !anchor.end;) {
-      const auto page = store->list_dkeys(*container, oid, Epoch{epoch}, anchor, limit);
-      EXPECT_TRUE(page.ok());
-      for (const ListedKey& key : *page) all += std::string(as_text(key.key)) + " ";
-    }
-    return all;
-  }
-
-  const Uuid kPool = Uuid::from_random(1, 2), kContainer = Uuid::from_random(3, 4);
-  const ObjectId kHashedOid{1, 0}, kLexicalOid{2, uint64_t{7} << 56}, kIntegerOid{3, uint64_t{4} << 56};
-  TestVolume memory;
-  std::unique_ptr<Store> store;
-  Container* container = nullptr;
-};
 
 TEST_F(StoreTest, KeepsEveryVersion) {
   ASSERT_TRUE(put(kHashedOid, "d", "a", 10, "ten").ok());
@@ -162,8 +71,8 @@ TEST_F(StoreTest, ArraysOverlapByEpoch) {
   ASSERT_TRUE(write(kHashedOid, "d", 50, 6, {}, uint64_t{1} << 40).ok());
   EXPECT_EQ(read(kHashedOid, "d", 0, 12), "a....a......");
   EXPECT_EQ(read(kHashedOid, "d", 0, 12, 35), "aabbbaaa..cc");
-  const auto edge = store->query(*container, kHashedOid, kEpochMax, as_bytes("d"), as_bytes("array"),
-                                 {.max_recx = true});
+  const auto edge = store->query(*container, kHashedOid, kEpochMax, as_bytes("d"),
+                                 as_bytes("array"), {.max_recx = true});
   ASSERT_TRUE(edge.ok());
   EXPECT_EQ(edge->recx_index + edge->recx_count, 6u);
 }
@@ -184,9 +93,11 @@ TEST_F(StoreTest, ListsInOrderAndResumes) {
 
 TEST_F(StoreTest, ManyKeysSurviveReopening) {
   for (int i = 0; i < 5000; ++i)
-    ASSERT_TRUE(put(kHashedOid, "key " + std::to_string(i), "a", 10 + i, std::to_string(i * i)).ok());
+    ASSERT_TRUE(
+        put(kHashedOid, "key " + std::to_string(i), "a", 10 + i, std::to_string(i * i)).ok());
   for (int i = 0; i < 300; ++i)
-    ASSERT_TRUE(put(kHashedOid, "key 7", "akey " + std::to_string(i), 6000, std::to_string(i)).ok());
+    ASSERT_TRUE(
+        put(kHashedOid, "key 7", "akey " + std::to_string(i), 6000, std::to_string(i)).ok());
   reopen();
   for (int i = 0; i < 5000; ++i)
     ASSERT_EQ(get(kHashedOid, "key " + std::to_string(i), "a"), std::to_string(i * i));
@@ -203,6 +114,147 @@ TEST_F(StoreTest, RefusesBadInput) {
   EXPECT_EQ(put(kHashedOid, "d", "a", 0, "x").code(), Code::kInvalid);
   ASSERT_TRUE(put(kHashedOid, "d", "array", 10, "x").ok());
   EXPECT_EQ(write(kHashedOid, "d", 20, 0, "y").code(), Code::kBadType);
+}
+
+TEST_F(StoreTest, ListsExactlyOnceWhileWritersInsert) {
+  std::set<std::string> before, found;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string key = "old " + std::to_string(i);
+    before.insert(key);
+    ASSERT_TRUE(put(kHashedOid, key, "a", 10, "x").ok());
+  }
+  int added = 0;
+  for (Anchor anchor; !anchor.end;) {
+    const auto page = store->list_dkeys(*container, kHashedOid, kEpochMax, anchor, 13);
+    ASSERT_TRUE(page.ok());
+    for (const ListedKey& key : *page)
+      ASSERT_TRUE(found.insert(std::string(as_text(key.key))).second) << "listed twice";
+    anchor = *decode<Anchor>(encode(anchor));  // as it travels
+    for (int i = 0; i < 20; ++i)
+      ASSERT_TRUE(put(kHashedOid, "new " + std::to_string(added++), "a", 20, "x").ok());
+  }
+  EXPECT_TRUE(std::includes(found.begin(), found.end(), before.begin(), before.end()));
+}
+
+TEST_F(StoreTest, AkeysOfOneRequestChangeTogether) {
+  AkeyUpdate akeys[3];
+  const std::string names[] = {"a", "b", "c"};
+  for (int i = 0; i < 3; ++i) {
+    akeys[i].akey = as_bytes(names[i]);
+    akeys[i].single.bytes = as_bytes("value");
+    akeys[i].single.length = 5;
+  }
+  Update update{kHashedOid, Epoch{10}, as_bytes("d"), 0, akeys};
+  ASSERT_TRUE(store->update(*container, update).ok());
+  // A condition of one akey alone, and nothing of the others happens.
+  update.epoch = Epoch{20};
+  update.conditions = kCondPerAkey;
+  akeys[2].conditions = kCondAkeyInsert;
+  akeys[0].single.bytes = as_bytes("other");
+  EXPECT_EQ(store->update(*container, update).code(), Code::kExists);
+  EXPECT_EQ(get(kHashedOid, "d", "a"), "value");
+  akeys[2].akey = as_bytes("new");
+  EXPECT_TRUE(store->update(*container, update).ok());
+  EXPECT_EQ(get(kHashedOid, "d", "a"), "other");
+  akeys[2].akey = as_bytes("a");
+  update.epoch = Epoch{30};
+  EXPECT_EQ(store->update(*container, update).code(), Code::kInvalid) << "an akey twice";
+}
+
+TEST_F(StoreTest, ABatchIsManyRequestsEachWithItsFate) {
+  std::vector<AkeyUpdate> akeys(40);
+  std::vector<Update> updates(40);
+  std::vector<std::string> names(40);
+  for (size_t i = 0; i < 40; ++i) {
+    names[i] = "key " + std::to_string(i % 30);
+    akeys[i].akey = as_bytes("a");
+    akeys[i].single.bytes = as_bytes(names[i]);
+    akeys[i].single.length = names[i].size();
+    updates[i] = {kHashedOid, Epoch{10 + i}, as_bytes(names[i]), kCondDkeyInsert, {&akeys[i], 1}};
+  }
+  std::vector<Result<Lsn>> results(40, Lsn{});
+  store->update_batch(*container, updates, results);
+  for (size_t i = 0; i < 40; ++i)
+    EXPECT_EQ(results[i].code(), i < 30 ? Code::kOk : Code::kExists) << i;
+  std::vector<AkeyFetch> found(31);
+  std::vector<Fetch> fetches(31);
+  std::vector<Result<void>> fetched(31);
+  names.resize(31);
+  names[30] = "nobody";
+  for (size_t i = 0; i < 31; ++i) {
+    found[i].akey = as_bytes("a");
+    fetches[i] = {kHashedOid, kEpochMax, as_bytes(names[i]), 0, {&found[i], 1}};
+  }
+  store->fetch_batch(*container, fetches, fetched);
+  for (size_t i = 0; i < 31; ++i) {
+    ASSERT_TRUE(fetched[i].ok());
+    ASSERT_EQ(found[i].found, i < 30);
+    if (i < 30) EXPECT_EQ(as_text(found[i].pieces[0].bytes), names[i]);
+  }
+}
+
+TEST_F(StoreTest, DamageIsSeen) {
+  std::string run(100'000, 'r');
+  const ByteView piece = as_bytes(run);
+  const std::vector<uint32_t> checksums = checksum_run(Gather(&piece, 1));
+  EXPECT_EQ(checksums.size(), 4u);
+  EXPECT_TRUE(verify_run(as_bytes(run), checksums).ok());
+  EXPECT_EQ(verify_run(as_bytes(run).first(99'999), checksums).code(), Code::kChecksum);
+  run[70'000] ^= 4;
+  const Result<void> seen = verify_run(as_bytes(run), checksums);
+  EXPECT_EQ(seen.code(), Code::kChecksum);
+  EXPECT_NE(seen.error().text().find("65536"), std::string_view::npos);
+  EXPECT_TRUE(verify_run(as_bytes(run), {}).ok());
+}
+
+TEST_F(StoreTest, KeepsItsIndexSmall) {
+  const auto used = [&] { return store->space(kPool)->used; };
+  uint64_t before = used();
+  for (uint64_t i = 0; i < 20'000; ++i) {
+    const uint64_t key = mix64(i);
+    ASSERT_TRUE(put(kHashedOid, as_text(bytes_of(key)), "a", 10, "8 bytes.").ok());
+  }
+  EXPECT_LE((used() - before) / 20'000, 160u);
+  before = used();
+  for (int i = 0; i < 20'000; ++i)
+    ASSERT_TRUE(put(kLexicalOid, "d", "a" + std::to_string(1'000'000 + i), 10, "8 bytes.").ok());
+  EXPECT_LE((used() - before) / 20'000, 96u);
+  before = used();
+  for (uint64_t i = 0; i < 5'000; ++i) {
+    const block::Extent extent = *memory.volume->reserve(4096);
+    const uint32_t checksum = 1;
+    const ArrayPiece piece{i * 4096, 4096, {4096, {}, extent, {&checksum, 1}}};
+    AkeyUpdate akey;
+    akey.akey = as_bytes("array");
+    akey.kind = ValueKind::kArray;
+    akey.pieces = {&piece, 1};
+    ASSERT_TRUE(
+        store->update(*container, {{9, 0}, Epoch{20 + i}, as_bytes("d"), 0, {&akey, 1}}).ok());
+  }
+  EXPECT_LE((used() - before - 5'000 * 4096) / 5'000, 64u);
+}
+
+TEST_F(StoreTest, KeysOfOnePrefixKeepTheirOrder) {
+  // All with the same first 8 bytes, so that the tree must compare whole keys everywhere.
+  std::set<std::string> expected;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string key = "samesame" + std::string(static_cast<size_t>(i % 7), 'x') +
+                            std::to_string(mix64(i) % 100'000);
+    expected.insert(key);
+    ASSERT_TRUE(put(kLexicalOid, key, "a", 10, key).ok());
+  }
+  std::string all;
+  for (const std::string& key : expected) {
+    all += key + " ";
+    ASSERT_EQ(get(kLexicalOid, key, "a"), key);
+  }
+  EXPECT_EQ(dkeys(kLexicalOid), all);
+  EXPECT_EQ(dkeys(kLexicalOid, ~0ULL, 11), all);
+  // Many versions at one index of an array: the same, by stamp.
+  for (uint64_t epoch = 1000; epoch > 10; --epoch)
+    ASSERT_TRUE(write(kHashedOid, "d", epoch, 5, std::to_string(1000 + epoch)).ok());
+  for (uint64_t epoch = 11; epoch <= 1000; ++epoch)
+    ASSERT_EQ(read(kHashedOid, "d", 5, 4, epoch), std::to_string(1000 + epoch));
 }
 
 }  // namespace

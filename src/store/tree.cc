@@ -45,8 +45,8 @@ LeafEntry make_entry(uint64_t prefix, Ref record) {
   return {static_cast<uint32_t>(prefix), static_cast<uint32_t>(prefix >> 32), record};
 }
 
-// A bit for every slot whose fingerprint is `print`. Reads within the leaf: whole groups of 16 after
-// the header are smaller than header and entries.
+// A bit for every slot whose fingerprint is `print`. Reads within the leaf: whole groups of 16
+// after the header are smaller than header and entries.
 uint64_t slots_with(const LeafNode* leaf, uint8_t print) {
   const __m128i wanted = _mm_set1_epi8(static_cast<char>(print));
   uint64_t bits = 0;
@@ -88,8 +88,8 @@ uint32_t child_of(const Heap& heap, const InnerNode* node, const Probe& probe) {
     left -= half;
   }
   uint32_t child = static_cast<uint32_t>(from - node->prefixes);
-  if (child == 0 || node->separators[child - 1] == 0 ||
-      node->prefixes[child - 1] != probe.prefix) [[likely]]
+  if (child == 0 || node->separators[child - 1] == 0 || node->prefixes[child - 1] != probe.prefix)
+      [[likely]]
     return child;
   uint32_t low = static_cast<uint32_t>(
       std::lower_bound(node->prefixes, node->prefixes + child, probe.prefix) - node->prefixes);
@@ -98,8 +98,10 @@ uint32_t child_of(const Heap& heap, const InnerNode* node, const Probe& probe) {
     const Ref separator = node->separators[middle];
     const bool below =
         separator == 0 || compare_bytes(separator_key(heap, separator), probe.key) <= 0;
-    if (below) low = middle + 1;
-    else child = middle;
+    if (below)
+      low = middle + 1;
+    else
+      child = middle;
   }
   return low;
 }
@@ -167,8 +169,8 @@ void add_entry(Heap& heap, LeafNode* leaf, const LeafEntry& entry) {
 // A grown copy of a full leaf.
 Ref grow_leaf(Heap& heap, Ref old) {
   const auto* leaf = heap.at<LeafNode>(old);
-  const uint32_t capacity = *std::upper_bound(std::begin(kLeafCapacities),
-                                              std::end(kLeafCapacities), leaf->capacity);
+  const uint32_t capacity =
+      *std::upper_bound(std::begin(kLeafCapacities), std::end(kLeafCapacities), leaf->capacity);
   const Ref ref = new_leaf(heap, capacity);
   if (ref == 0) return 0;
   auto* grown = heap.at<LeafNode>(ref);
@@ -226,8 +228,10 @@ bool insert_child(Heap& heap, TreeRoot* root, TreePath& path, uint64_t prefix, R
       const Ref up_separator = node->separators[middle];
       change_inner_from(heap, node, std::min<uint32_t>(step.at, middle), middle + 1u);
       node->keys = middle;
-      if (step.at <= middle) inner_put(node, step.at, prefix, separator, child);
-      else inner_put(right, step.at - middle - 1, prefix, separator, child);
+      if (step.at <= middle)
+        inner_put(node, step.at, prefix, separator, child);
+      else
+        inner_put(right, step.at - middle - 1, prefix, separator, child);
       prefix = up_prefix;
       separator = up_separator;
     }
@@ -246,7 +250,8 @@ bool insert_child(Heap& heap, TreeRoot* root, TreePath& path, uint64_t prefix, R
   return true;
 }
 
-// The Ref of a separator that parts `below` from `above`: 0 where the prefixes do. False: heap full.
+// The Ref of a separator that parts `below` from `above`: 0 where the prefixes do. False: heap
+// full.
 bool make_separator(Heap& heap, uint64_t below_prefix, const Probe& above, Ref& separator) {
   separator = 0;
   if (below_prefix != above.prefix) return true;
@@ -298,7 +303,8 @@ bool split_leaf(Heap& heap, const Order& order, TreeRoot* root, TreePath& path, 
   // A new allocation is logged whole: add_entry() would declare its bytes twice.
   if (to_right)
     put_entry(right, static_cast<int>(count - middle), entry);
-  else add_entry(heap, leaf, entry);
+  else
+    add_entry(heap, leaf, entry);
   return insert_child(heap, root, path, above_probe.prefix, separator, right_ref);
 }
 
@@ -535,8 +541,10 @@ void TreeCursor::first() {
   count_ = 0;
   path_.depth = 0;
   if (root_.root == 0) return;
-  if (root_.height == 0) load_single();
-  else down(root_.root, root_.height, true);
+  if (root_.height == 0)
+    load_single();
+  else
+    down(root_.root, root_.height, true);
   at_ = 0;
 }
 
@@ -545,8 +553,10 @@ void TreeCursor::last() {
   count_ = 0;
   path_.depth = 0;
   if (root_.root == 0) return;
-  if (root_.height == 0) load_single();
-  else down(root_.root, root_.height, false);
+  if (root_.height == 0)
+    load_single();
+  else
+    down(root_.root, root_.height, false);
   at_ = count_ - 1;
 }
 
@@ -555,8 +565,10 @@ void TreeCursor::seek(const Probe& probe, bool after) {
   count_ = 0;
   path_.depth = 0;
   if (root_.root == 0) return;
-  if (root_.height == 0) load_single();
-  else load_leaf(leaf_of(heap_, root_, probe, &path_));
+  if (root_.height == 0)
+    load_single();
+  else
+    load_leaf(leaf_of(heap_, root_, probe, &path_));
   KeyScratch scratch;
   for (at_ = 0; at_ < count_; ++at_) {
     const LeafEntry& entry = entries_[at_];
@@ -608,8 +620,10 @@ bool TreeWalk::step(const Heap& heap) {
   }
   const auto* node = heap.at<InnerNode>(node_);
   node_ = node->children[child_of(heap, node, {prefix_, {}})];
-  if (--height_ == 1) heap.prefetch(node_, 64);
-  else heap.prefetch(node_, 768);
+  if (--height_ == 1)
+    heap.prefetch(node_, 64);
+  else
+    heap.prefetch(node_, 768);
   return false;
 }
 

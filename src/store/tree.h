@@ -1,6 +1,6 @@
-// The B+-tree that orders objects, dkeys, akeys and array extents: by a 64-bit prefix first, then by the
-// record's own key. Nodes hold references; records live elsewhere. Leaves are unordered, found by
-// one-byte fingerprints, so that an insertion changes 13 bytes of one node.
+// The B+-tree that orders objects, dkeys, akeys and array extents: by a 64-bit prefix first, then
+// by the record's own key. Nodes hold references; records live elsewhere. Leaves are unordered,
+// found by one-byte fingerprints, so that an insertion changes 13 bytes of one node.
 #pragma once
 
 #include <array>
@@ -64,8 +64,8 @@ Ref tree_find(const Heap& heap, const Order& order, const TreeRoot& root, const 
 void tree_erase(Heap& heap, const Order& order, TreeRoot* root, const Probe& probe);
 inline bool tree_empty(const TreeRoot& root) { return root.root == 0; }
 
-// Calls visit(prefix, record) for every record whose prefix is in [low, high], in no order, until it
-// returns false. False if it did.
+// Calls visit(prefix, record) for every record whose prefix is in [low, high], in no order, until
+// it returns false. False if it did.
 using RangeVisit = FunctionRef<bool(uint64_t prefix, Ref record)>;
 bool tree_visit_range(const Heap& heap, const Order& order, const TreeRoot& root, uint64_t low,
                       uint64_t high, const RangeVisit& visit);

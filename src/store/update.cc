@@ -7,8 +7,8 @@ namespace varve::store {
 
 namespace {
 
-// A first version up to so large is embedded beside its key: an overwritten one wastes its space until
-// the key goes.
+// A first version up to so large is embedded beside its key: an overwritten one wastes its space
+// until the key goes.
 constexpr uint32_t kEmbeddedBytesMax = 288;
 // Bytes that may be given inline; beyond, values belong into extents.
 constexpr uint64_t kInlineBytesMax = 32 * kKiB;
@@ -23,12 +23,13 @@ Result<void> check_data(const Data& data, uint64_t length_max) {
                    std::to_string(length_max) + " are possible");
   if (!data.bytes.empty()) {
     if (data.bytes.size() != data.length || data.length > kInlineBytesMax)
-      return invalid("inline data of " + std::to_string(data.bytes.size()) + " bytes for a length of " +
-                     std::to_string(data.length) + ": they must agree, and " +
-                     std::to_string(kInlineBytesMax) + " is the most; write larger ones to an extent");
+      return invalid("inline data of " + std::to_string(data.bytes.size()) +
+                     " bytes for a length of " + std::to_string(data.length) +
+                     ": they must agree, and " + std::to_string(kInlineBytesMax) +
+                     " is the most; write larger ones to an extent");
   } else if (data.extent.offset == 0 || data.extent.length < data.length) {
-    return invalid("a value of " + std::to_string(data.length) +
-                   " bytes names an extent of " + std::to_string(data.extent.length) +
+    return invalid("a value of " + std::to_string(data.length) + " bytes names an extent of " +
+                   std::to_string(data.extent.length) +
                    ": reserve and write an extent that holds it");
   }
   if (!data.checksums.empty() && data.checksums.size() != checksum_count(data.length))
@@ -47,8 +48,7 @@ Result<void> check_pieces(const AkeyUpdate& akey) {
       return invalid("an array piece of " + std::to_string(piece.count) + " records at " +
                      std::to_string(piece.index) + ": it must not be empty, nor end above 2^64-1");
     if (piece.data.length == 0) continue;
-    if (__builtin_mul_overflow(piece.count, akey.record_size, &bytes) ||
-        bytes != piece.data.length)
+    if (__builtin_mul_overflow(piece.count, akey.record_size, &bytes) || bytes != piece.data.length)
       return Error(Code::kBadIo, std::to_string(piece.count) + " records of " +
                                      std::to_string(akey.record_size) + " bytes do not make " +
                                      std::to_string(piece.data.length) + " bytes");
@@ -60,7 +60,8 @@ Result<void> check_pieces(const AkeyUpdate& akey) {
     ascending = akey.pieces[i - 1].index + akey.pieces[i - 1].count <= akey.pieces[i].index;
   if (ascending) return {};
   std::vector<std::pair<uint64_t, uint64_t>> sorted;
-  for (const ArrayPiece& piece : akey.pieces) sorted.push_back({piece.index, piece.index + piece.count});
+  for (const ArrayPiece& piece : akey.pieces)
+    sorted.push_back({piece.index, piece.index + piece.count});
   std::sort(sorted.begin(), sorted.end());
   for (size_t i = 1; i < sorted.size(); ++i)
     if (sorted[i - 1].second > sorted[i].first)
@@ -100,7 +101,9 @@ Result<void> check_unique(std::span<const AkeyUpdate> akeys) {
   return {};
 }
 
-uint32_t key_record_bytes(size_t record, size_t key) { return Heap::allocated(static_cast<uint32_t>(record + key)); }
+uint32_t key_record_bytes(size_t record, size_t key) {
+  return Heap::allocated(static_cast<uint32_t>(record + key));
+}
 
 bool embeds_version(const AkeyUpdate& update) {
   return update.kind == ValueKind::kSingle && version_bytes(update.single) <= kEmbeddedBytesMax;
@@ -108,8 +111,10 @@ bool embeds_version(const AkeyUpdate& update) {
 // An akey record with its key and what is embedded in it.
 uint32_t akey_bytes(const AkeyUpdate& update) {
   uint32_t bytes = key_record_bytes(sizeof(AkeyRecord), update.akey.size());
-  if (update.kind == ValueKind::kArray) bytes += kArrayRecordBytes + sizeof(ExtentRecord);
-  else if (embeds_version(update)) bytes += version_bytes(update.single);
+  if (update.kind == ValueKind::kArray)
+    bytes += kArrayRecordBytes + sizeof(ExtentRecord);
+  else if (embeds_version(update))
+    bytes += version_bytes(update.single);
   return Heap::allocated(bytes);
 }
 
@@ -121,7 +126,8 @@ uint64_t transaction_bytes(std::span<const Update> updates) {
     // A leaf and its fingerprints, inner nodes now and then, records.
     bytes += 4 * kKiB + update.dkey.size();
     for (const AkeyUpdate& akey : update.akeys) {
-      bytes += 2 * kKiB + akey.akey.size() + akey.single.bytes.size() + akey.single.checksums.size_bytes();
+      bytes += 2 * kKiB + akey.akey.size() + akey.single.bytes.size() +
+               akey.single.checksums.size_bytes();
       for (const ArrayPiece& piece : akey.pieces)
         bytes += 512 + piece.data.bytes.size() + piece.data.checksums.size_bytes();
     }
@@ -134,16 +140,19 @@ Result<void> StoreImpl::check_update(const Container& container, const Update& u
   if (update.epoch == kEpochNone || update.epoch == kEpochMax)
     return invalid("an update at epoch " + std::to_string(update.epoch.value));
   if (update.epoch.value <= record(container)->horizon)
-    return Error(Code::kTransactionRestart,
-                 "epoch " + std::to_string(update.epoch.value) +
-                     " was merged already (up to " + std::to_string(record(container)->horizon) +
-                     "): write again with a newer epoch");
+    return Error(Code::kTransactionRestart, "epoch " + std::to_string(update.epoch.value) +
+                                                " was merged already (up to " +
+                                                std::to_string(record(container)->horizon) +
+                                                "): write again with a newer epoch");
   if (update.akeys.empty()) return invalid("an update without akeys");
   for (const AkeyUpdate& akey : update.akeys) {
     VARVE_CHECK(check_key(kinds.akey, akey.akey, "akey"));
-    if (akey.kind == ValueKind::kSingle) VARVE_CHECK(check_data(akey.single, kSingleValueBytesMax));
-    else if (akey.kind == ValueKind::kArray) VARVE_CHECK(check_pieces(akey));
-    else return invalid("an akey update must say whether it is a single value or an array");
+    if (akey.kind == ValueKind::kSingle)
+      VARVE_CHECK(check_data(akey.single, kSingleValueBytesMax));
+    else if (akey.kind == ValueKind::kArray)
+      VARVE_CHECK(check_pieces(akey));
+    else
+      return invalid("an akey update must say whether it is a single value or an array");
   }
   return update.akeys.size() == 1 ? Result<void>() : check_unique(update.akeys);
 }
@@ -153,27 +162,24 @@ Result<void> StoreImpl::check_conditions(const Located& at, uint64_t conditions,
   const bool per_akey = conditions & kCondPerAkey;
   if (conditions & (kCondDkeyInsert | kCondDkeyUpdate)) {
     const bool there = at.dkey && dkey_visible(*at.dkey, at.point);
-    if ((conditions & kCondDkeyInsert) && there)
-      return Error(Code::kExists);
-    if ((conditions & kCondDkeyUpdate) && !there)
-      return Error(Code::kNonexistent);
+    if ((conditions & kCondDkeyInsert) && there) return Error(Code::kExists);
+    if ((conditions & kCondDkeyUpdate) && !there) return Error(Code::kNonexistent);
   }
   for (const AkeyUpdate& akey : update.akeys) {
     const uint64_t wanted =
         (per_akey ? akey.conditions : conditions) & (kCondAkeyInsert | kCondAkeyUpdate);
     const AkeyRecord* record = at.dkey ? find_akey(*at.dkey, at.kinds.akey, akey.akey) : nullptr;
     if (record && static_cast<ValueKind>(record->kind) != akey.kind)
-      return Error(Code::kBadType, "the akey holds the other kind of value (single value or array)");
+      return Error(Code::kBadType,
+                   "the akey holds the other kind of value (single value or array)");
     if (record && akey.kind == ValueKind::kArray && record->record_size != akey.record_size)
       return Error(Code::kRecordSize, "the array has records of " +
                                           std::to_string(record->record_size) + " bytes, not " +
                                           std::to_string(akey.record_size));
     if (!wanted) continue;
     const bool there = record && akey_visible(*record, at.point);
-    if ((wanted & kCondAkeyInsert) && there)
-      return Error(Code::kExists);
-    if ((wanted & kCondAkeyUpdate) && !there)
-      return Error(Code::kNonexistent);
+    if ((wanted & kCondAkeyInsert) && there) return Error(Code::kExists);
+    if ((wanted & kCondAkeyUpdate) && !there) return Error(Code::kNonexistent);
   }
   return {};
 }
@@ -185,7 +191,8 @@ Stamp StoreImpl::stamp_for(const ObjectRecord* object, uint64_t epoch) const {
 }
 
 void StoreImpl::note_stamp(ObjectRecord* object, Stamp stamp) {
-  if (stamp <= Stamp{object->newest_epoch, object->newest_minor} || stamp.epoch < object->newest_epoch)
+  if (stamp <= Stamp{object->newest_epoch, object->newest_minor} ||
+      stamp.epoch < object->newest_epoch)
     return;
   constexpr uint32_t kFrom = offsetof(ObjectRecord, newest_minor);
   constexpr uint32_t kTo = offsetof(ObjectRecord, newest_epoch) + sizeof(uint64_t);
@@ -217,7 +224,8 @@ Ref StoreImpl::make_akey(Ref at, const AkeyUpdate& update, Stamp stamp) {
   std::memcpy(akey + 1, update.akey.data(), update.akey.size());
   const Ref behind = at + key_record_bytes(sizeof(AkeyRecord), update.akey.size()) / kRefUnit;
   if (update.kind == ValueKind::kSingle) {
-    if (!embeds_version(update)) return add_version(heap_, &akey->value, update.single, stamp) ? at : 0;
+    if (!embeds_version(update))
+      return add_version(heap_, &akey->value, update.single, stamp) ? at : 0;
     build_version(heap_.at<VersionRecord>(behind), update.single, stamp, kFlagEmbedded);
     publish_version(heap_, update.single);
     akey->value = behind;
@@ -241,7 +249,8 @@ Result<void> StoreImpl::apply_pieces(AkeyRecord* akey, const AkeyUpdate& update,
   auto* array = heap_.at<ArrayRecord>(akey->value);
   for (size_t i = first; i < update.pieces.size(); ++i)
     if (update.pieces[i].data.length > 0 &&
-        !add_extent(heap_, array, akey->record_size, update.pieces[i], stamp)) return heap_.error();
+        !add_extent(heap_, array, akey->record_size, update.pieces[i], stamp))
+      return heap_.error();
   return {};
 }
 
@@ -310,7 +319,8 @@ Result<void> StoreImpl::apply_akey(Container& container, Located& at, const Akey
   return {};
 }
 
-Result<void> StoreImpl::apply(Container& container, Located& at, const Update& update, bool& changed) {
+Result<void> StoreImpl::apply(Container& container, Located& at, const Update& update,
+                              bool& changed) {
   const Stamp stamp = stamp_for(at.object, update.epoch.value);
   size_t first = update.akeys.size();
   if (!at.dkey) {
@@ -330,7 +340,8 @@ Result<void> StoreImpl::apply(Container& container, Located& at, const Update& u
 Result<void> StoreImpl::check_space(const Container& container) const {
   const auto* pool = heap_.at<PoolRecord>(container.pool);
   const int64_t taken = heap_.taken();
-  if (taken <= 0 || pool->used_bytes + static_cast<uint64_t>(taken) <= pool->reserved_bytes) return {};
+  if (taken <= 0 || pool->used_bytes + static_cast<uint64_t>(taken) <= pool->reserved_bytes)
+    return {};
   return Error(Code::kNoSpace, "pool " + pool->uuid.to_string() + " has used " +
                                    std::to_string(pool->used_bytes) + " of its " +
                                    std::to_string(pool->reserved_bytes) +
@@ -407,8 +418,10 @@ void StoreImpl::update_batch(Container& container, std::span<const Update> updat
         return applied;
       };
       Result<void> result = one();
-      if (!result.ok()) results[from + i] = std::move(result.error());
-      else results[from + i] = Lsn{};
+      if (!result.ok())
+        results[from + i] = std::move(result.error());
+      else
+        results[from + i] = Lsn{};
     }
   }
   if (!failed && newest == 0) {  // nothing changed

@@ -69,7 +69,8 @@ void build_version(VersionRecord* version, const Data& data, Stamp stamp, uint8_
   }
   if (data.checksums.empty()) return;
   version->flags |= kFlagChecksums;
-  if (data.checksums.size() == 1) version->checksum = data.checksums[0];
+  if (data.checksums.size() == 1)
+    version->checksum = data.checksums[0];
   else
     std::memcpy(payload(version) + list_offset(kind, data.length), data.checksums.data(),
                 data.checksums.size_bytes());

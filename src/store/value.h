@@ -37,8 +37,7 @@ FoundPiece found_value(const VersionRecord& version);
 
 // Places on the device, packed.
 inline uint64_t pack_place(block::Extent extent) {
-  return extent.offset / device::kBlockBytes |
-         (extent.length / device::kBlockBytes) << kPlaceBits;
+  return extent.offset / device::kBlockBytes | (extent.length / device::kBlockBytes) << kPlaceBits;
 }
 inline block::Extent unpack_place(uint64_t place) {
   return {(place & ((uint64_t{1} << kPlaceBits) - 1)) * device::kBlockBytes,

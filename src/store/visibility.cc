@@ -5,9 +5,21 @@ namespace varve::store {
 
 namespace {
 enum ObjectType : uint8_t {  // daos_otype_t
-  kMultiHashed, kObjectTable, kDkeyInteger, kAkeyInteger, kMultiInteger, kDkeyLexical,
-  kAkeyLexical, kMultiLexical, kKvHashed, kKvInteger, kKvLexical, kArray, kArrayAttributes,
-  kArrayBytes, kObjectTable2,
+  kMultiHashed,
+  kObjectTable,
+  kDkeyInteger,
+  kAkeyInteger,
+  kMultiInteger,
+  kDkeyLexical,
+  kAkeyLexical,
+  kMultiLexical,
+  kKvHashed,
+  kKvInteger,
+  kKvLexical,
+  kArray,
+  kArrayAttributes,
+  kArrayBytes,
+  kObjectTable2,
 };
 constexpr Order kObjectOrder{Keyed::kObject, KeyKind::kHashed};
 }  // namespace
@@ -39,7 +51,8 @@ Result<KeyKinds> key_kinds(ObjectId oid) {
       return KeyKinds{KeyKind::kLexical, KeyKind::kLexical};
     default:
       return Error(Code::kInvalid, "object " + oid.to_string() + " has type " +
-                                       std::to_string(type) + ", which is not defined (0 to 14 are)");
+                                       std::to_string(type) +
+                                       ", which is not defined (0 to 14 are)");
   }
 }
 
@@ -64,8 +77,7 @@ size_t cache_slot(Ref container, ObjectId oid, size_t slots) {
 }  // namespace
 
 ObjectRecord* StoreImpl::find_object(const Container& container, ObjectId oid) {
-  CachedObject& cached =
-      object_cache_[cache_slot(container.record, oid, object_cache_.size())];
+  CachedObject& cached = object_cache_[cache_slot(container.record, oid, object_cache_.size())];
   if (cached.container == container.record && cached.oid == oid && cached.object)
     return heap_.at<ObjectRecord>(cached.object);
   const ByteView key = bytes_of(oid);
@@ -77,8 +89,8 @@ ObjectRecord* StoreImpl::find_object(const Container& container, ObjectId oid) {
 }
 
 void StoreImpl::cache_object(const Container& container, ObjectId oid, Ref object) {
-  object_cache_[cache_slot(container.record, oid, object_cache_.size())] = {container.record, object,
-                                                                            oid};
+  object_cache_[cache_slot(container.record, oid, object_cache_.size())] = {container.record,
+                                                                            object, oid};
 }
 
 void StoreImpl::forget_objects() { object_cache_.assign(object_cache_.size(), {}); }
@@ -109,8 +121,7 @@ Result<Located> StoreImpl::locate(const Container& container, ObjectId oid, uint
   at.point = below(at.point, at.object->punches);
   if (hint) {
     auto* record = heap_.at<DkeyRecord>(hint);
-    if (record->key_length == dkey.size() &&
-        std::memcmp(record + 1, dkey.data(), dkey.size()) == 0)
+    if (record->key_length == dkey.size() && std::memcmp(record + 1, dkey.data(), dkey.size()) == 0)
       at.dkey = record;
   }
   if (!at.dkey) at.dkey = find_dkey(*at.object, at.kinds.dkey, at.dkey_prefix, dkey);
@@ -137,18 +148,16 @@ bool StoreImpl::akey_visible(const AkeyRecord& akey, const ReadPoint& point) con
 
 bool StoreImpl::dkey_visible(const DkeyRecord& dkey, ReadPoint point) const {
   point = below(point, dkey.punches);
-  return !tree_visit_range(heap_, {Keyed::kAkey, KeyKind::kHashed}, dkey.akeys, 0, ~0ULL,
-                           [&](uint64_t, Ref ref) {
-                             return !akey_visible(*heap_.at<AkeyRecord>(ref), point);
-                           });
+  return !tree_visit_range(
+      heap_, {Keyed::kAkey, KeyKind::kHashed}, dkey.akeys, 0, ~0ULL,
+      [&](uint64_t, Ref ref) { return !akey_visible(*heap_.at<AkeyRecord>(ref), point); });
 }
 
 bool StoreImpl::object_visible(const ObjectRecord& object, KeyKinds kinds, uint64_t epoch) const {
   const ReadPoint point = below({epoch, {}}, object.punches);
-  return !tree_visit_range(heap_, {Keyed::kDkey, kinds.dkey}, object.dkeys, 0, ~0ULL,
-                           [&](uint64_t, Ref ref) {
-                             return !dkey_visible(*heap_.at<DkeyRecord>(ref), point);
-                           });
+  return !tree_visit_range(
+      heap_, {Keyed::kDkey, kinds.dkey}, object.dkeys, 0, ~0ULL,
+      [&](uint64_t, Ref ref) { return !dkey_visible(*heap_.at<DkeyRecord>(ref), point); });
 }
 
 template <class Request>
@@ -173,7 +182,8 @@ void StoreImpl::walk(const Container& container, std::span<Request> requests, Re
     if (cached.container == container.record && cached.oid == oid) {
       objects[i] = cached.object;
     } else {
-      walks[i].start(heap_, kObjectOrder, home->objects, key_prefix(KeyKind::kHashed, bytes_of(oid)));
+      walks[i].start(heap_, kObjectOrder, home->objects,
+                     key_prefix(KeyKind::kHashed, bytes_of(oid)));
       missing = true;
     }
   }
