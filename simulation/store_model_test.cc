@@ -13,7 +13,9 @@ TEST(StoreModel, AgreesThroughCrashes) {
   StoreOutcome total;
   EXPECT_TRUE(run_store_seeds(0, seeds, total)) << total.failure;
   EXPECT_GT(total.operations, seeds * 20);
-  if (seeds >= 100) EXPECT_GT(total.crashes, seeds / 4);
+  if (seeds >= 100) {
+    EXPECT_GT(total.crashes, seeds / 4);
+  }
 }
 
 }  // namespace

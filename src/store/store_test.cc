@@ -189,7 +189,9 @@ TEST_F(StoreTest, ABatchIsManyRequestsEachWithItsFate) {
   for (size_t i = 0; i < 31; ++i) {
     ASSERT_TRUE(fetched[i].ok());
     ASSERT_EQ(found[i].found, i < 30);
-    if (i < 30) EXPECT_EQ(as_text(found[i].pieces[0].bytes), names[i]);
+    if (i < 30) {
+      EXPECT_EQ(as_text(found[i].pieces[0].bytes), names[i]);
+    }
   }
 }
 

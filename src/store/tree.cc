@@ -503,8 +503,10 @@ void TreeCursor::load_single() {
 void TreeCursor::load_leaf(Ref ref) {
   const auto* leaf = heap_.at<LeafNode>(ref);
   count_ = 0;
-  for (uint64_t bits = used_slots(leaf); bits; bits &= bits - 1)
-    entries_[count_++] = entries(leaf)[__builtin_ctzll(bits)];
+  for (uint64_t bits = used_slots(leaf); bits; bits &= bits - 1) {
+    entries_[count_] = entries(leaf)[__builtin_ctzll(bits)];
+    heap_.prefetch(entries_[count_++].record, 128);
+  }
   std::sort(entries_.begin(), entries_.begin() + count_,
             [this](const LeafEntry& a, const LeafEntry& b) {
               return entry_less(heap_, order_.keyed, a, b);
