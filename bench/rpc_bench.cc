@@ -24,6 +24,7 @@ namespace {
 
 constexpr rpc::Opcode kGet = 0x7001, kPut = 0x7002;
 constexpr uint64_t kSizeMax = 1 * kMiB;
+constexpr int kDepthMax = 64;
 
 void pin(int core) {
   cpu_set_t set;
@@ -47,17 +48,22 @@ std::unique_ptr<rpc::Node> make_node(Executor& executor, const std::string& kind
   return rpc::make_node(executor, std::move(networks), {});
 }
 
-Buffer& scratch() {
-  static thread_local Buffer buffer(64 * kSizeMax, std::byte{7});
-  return buffer;
+// A place of kSizeMax for each call in flight; the server uses the first alone.
+std::byte* scratch(int slot = 0) {
+  static thread_local std::byte* const memory = [] {
+    auto* bytes = static_cast<std::byte*>(calloc(kDepthMax, kSizeMax));
+    std::memset(bytes, 7, kSizeMax);
+    return bytes;
+  }();
+  return memory + static_cast<uint64_t>(slot) * kSizeMax;
 }
 
 Task<void> get(rpc::Request& request) {
-  const ByteView from(scratch().data(), request.into_bytes());
+  const ByteView from(scratch(), request.into_bytes());
   co_await request.reply({}, Gather(&from, 1));
 }
 Task<void> put(rpc::Request& request) {
-  const MutableByteView into(scratch().data(), request.bulk_bytes());
+  const MutableByteView into(scratch(), request.bulk_bytes());
   Result<void> received = co_await request.receive(Scatter(&into, 1));
   if (received.ok())
     request.reply_now({});
@@ -104,6 +110,7 @@ class Server {
     int ends[2];
     if (pipe(ends)) give_up("no pipe");
     child_ = fork();
+    if (child_ < 0) give_up("no process");
     if (child_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       Executor executor(machine_clock(), 1);
@@ -155,8 +162,8 @@ struct Run {
 
 Task<void> call_in_turn(Executor& executor, rpc::Peer& peer, const Load& load, int slot, Run& run) {
   const std::byte body[64] = {};
-  const ByteView out(scratch().data() + static_cast<uint64_t>(slot) * kSizeMax, load.size);
-  const MutableByteView in(scratch().data() + static_cast<uint64_t>(slot) * kSizeMax, load.size);
+  const ByteView out(scratch(slot), load.size);
+  const MutableByteView in(scratch(slot), load.size);
   rpc::Call call;
   call.opcode = load.opcode;
   call.body = body;
@@ -222,32 +229,35 @@ bool move_all(int descriptor, std::byte* data, size_t bytes, bool out) {
   return true;
 }
 
-// Seconds of one exchange: `request` bytes there, `reply` bytes back, by polling sockets.
+// Median seconds of one exchange: `request` bytes there, `reply` bytes back, by polling sockets.
 double raw_exchange(uint64_t request, uint64_t reply, double seconds) {
   int theirs;
   const int ours = connected_pair(theirs);
   const int child = fork();
+  if (child < 0) give_up("no process");
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close(ours);
     pin(0);
-    while (move_all(theirs, scratch().data(), request, false) &&
-           move_all(theirs, scratch().data(), reply, true)) {
+    while (move_all(theirs, scratch(), request, false) &&
+           move_all(theirs, scratch(), reply, true)) {
     }
     _exit(0);
   }
   close(theirs);
-  uint64_t count = 0;
+  Latencies latencies;
   const uint64_t begin = now_ns();
-  uint64_t end = begin;
-  for (; end - begin < seconds * 1e9; end = now_ns(), ++count)
-    if (!move_all(ours, scratch().data(), request, true) ||
-        !move_all(ours, scratch().data(), reply, false))
+  for (uint64_t at = begin; static_cast<double>(at - begin) < seconds * 1e9;) {
+    if (!move_all(ours, scratch(), request, true) || !move_all(ours, scratch(), reply, false))
       give_up("a raw connection was lost");
+    const uint64_t end = now_ns();
+    latencies.add(end - at);
+    at = end;
+  }
   close(ours);
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
-  return static_cast<double>(end - begin) / 1e9 / static_cast<double>(count);
+  return latencies.percentile_ns(0.5) / 1e9;
 }
 
 struct Limits {

@@ -250,7 +250,7 @@ void UcxNetwork::accept(ucp_conn_request_h request) {
   params.field_mask = UCP_EP_PARAM_FIELD_CONN_REQUEST;
   params.conn_request = request;
   if (Result<void> made = make_endpoint(connection, params); !made.ok()) {
-    log_warning(made.error().describe());
+    log_info(made.error().describe());
     return;
   }
   connection->announced = true;

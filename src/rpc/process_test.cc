@@ -80,6 +80,7 @@ class Child {
     int ends[2];
     VARVE_ASSERT(pipe(ends) == 0, "a pipe");
     pid_ = fork();
+    VARVE_ASSERT(pid_ >= 0, "a child process");
     if (pid_ == 0) {
       if (dup2(ends[1], 3) < 0) _exit(1);
       setenv(kChildVariable, kind.c_str(), 1);
