@@ -33,6 +33,9 @@ struct Size {
 };
 constexpr Size kSizes[] = {{"64B", 64, 100'000}, {"4KiB", 4 * kKiB, 20'000}, {"1MiB", kMiB, 64}};
 constexpr unsigned kDepths[] = {1, 16, 64};
+constexpr uint64_t kPoolBytes = 1 * kGiB;
+// Memory is measured in use, not when the kernel gives it: as much is written before.
+constexpr uint64_t kWarmBytes = kPoolBytes * 3 / 2;
 
 // One run of one kind of operation.
 struct Run {
@@ -131,7 +134,7 @@ class Bench {
   void run() {
     const std::string prefix = "io." + transport_ + "." + device_ + ".";
     if (!report_.wanted(prefix)) return;
-    server_ = std::make_unique<ServerProcess>(report_.options().folder, device_ == "memory");
+    server_ = std::make_unique<ServerProcess>(report_.options().folder, device_ == "memory", 2 * kPoolBytes);
     client::Options options;
     options.addresses = server_->addresses();
     options.transport = transport_;
@@ -154,7 +157,7 @@ class Bench {
   void prepare() {
     pool::CreatePool request;
     request.label = "bench";
-    request.bytes = 2 * kGiB;
+    request.bytes = kPoolBytes;
     must(session_->wait(session_->create_pool(request)));
     pool_ = must(session_->wait(session_->connect_pool("bench", 2)));
     container::CreateContainer container;
@@ -172,6 +175,10 @@ class Bench {
     const client::Object object = must(session_->open_object(container_, oid));
     Run filling = make_run(object, size, true, 16);
     if (!session_->wait(fill(filling))) give_up(filling.failure);
+    for (bool warm = device_ != "memory" || size.bytes < kMiB; !warm;) {
+      if (!session_->wait(fill(filling))) give_up(filling.failure);
+      warm = (warmed_ += size.keys * size.bytes) >= kWarmBytes;
+    }
     for (const char* operation : {"update", "fetch"})
       for (const unsigned depth : kDepths) {
         const std::string name =
@@ -245,6 +252,7 @@ class Bench {
   std::unique_ptr<client::Session> session_;
   client::Pool pool_;
   client::Container container_;
+  uint64_t warmed_ = 0;
 };
 
 // Start to first reply, memory and processor time at rest, creation of pools of any size.
@@ -299,6 +307,7 @@ int main(int argc, char** argv) {
   Report report(parse_options(argc, argv));
   pin_to_core(1);
   add_limit_rows(report);
+  if (report.wanted("io.")) touch_memory(6 * varve::kGiB);
   for (const char* device : {"memory", "file"})
     for (const char* transport : {"tcp", "local"}) Bench(report, transport, device).run();
   measure_server(report);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -165,6 +166,12 @@ double device_flushes(const std::string& folder, double seconds) {
 }
 
 }  // namespace
+
+void touch_memory(uint64_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NORESERVE, -1, 0);
+  if (memory != MAP_FAILED) munmap(memory, bytes);
+}
 
 void pin_to_core(int core) {
   cpu_set_t set;

@@ -8,6 +8,8 @@
 namespace varve::bench {
 
 void pin_to_core(int core);
+// Has the host of a virtual machine provide as much memory, so that nobody measured waits for it.
+void touch_memory(uint64_t bytes);
 
 struct Limits {
   double tcp_pingpong = 0;     // round trips of 64 B per second over loopback, both sides polling
