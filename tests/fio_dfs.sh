@@ -3,18 +3,21 @@
 # writes and verifies with crc32c, as processes and as threads; then kill -9 of the server, restart, and a new
 # process verifies everything again.
 #
-#   tests/fio_dfs.sh [--quick] [--keep]      --quick: 1/16 of the bytes; --keep: leaves the server's files
+#   tests/fio_dfs.sh [--quick] [--keep] [--installed]
+#
+# --quick: 1/16 of the bytes; --keep: leaves the server's files; --installed: build/fio/prefix is up to date.
 #
 # VARVE_TRANSPORT=tcp|local chooses the way (default tcp). FIO_SCRATCH: where the server's files go.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-quick=0 keep=0
+quick=0 keep=0 installed=0
 for option in "$@"; do
   case "$option" in
     --quick) quick=1 ;;
     --keep) keep=1 ;;
-    *) echo "fio: unknown option '$option'; there are --quick and --keep" >&2; exit 2 ;;
+    --installed) installed=1 ;;
+    *) echo "fio: unknown option '$option'; there are --quick, --keep and --installed" >&2; exit 2 ;;
   esac
 done
 fail() { echo "fio: FAILED: $*" >&2; exit 1; }
@@ -46,7 +49,7 @@ fetch() { # fio's source, through the machine's own apt with a source list of ou
 }
 
 compile() {
-  ./dev install "$prefix" >"$build/install.log" 2>&1 || { tail -20 "$build/install.log" >&2; fail "./dev install"; }
+  [ "$installed" = 1 ] || ./dev install "$prefix" >"$build/install.log" 2>&1 || { tail -20 "$build/install.log" >&2; fail "./dev install"; }
   if [ -x "$build/source/fio" ] &&
     [ -z "$(find "$prefix/include" -name '*.h' -newer "$build/source/fio" -print -quit)" ]; then
     return 0
@@ -62,6 +65,7 @@ start_server() {
   "$prefix/bin/varved" --directory "$scratch/devices" --run-directory "$scratch/sockets" --port "$port" \
     --targets 2 --device-bytes "$device" >>"$scratch/varved.log" 2>&1 &
   server=$!
+  disown "$server"  # the shell need not tell that we kill it
   local i
   for ((i = 0; i < 600; i++)); do
     "$prefix/bin/varve" system query >/dev/null 2>&1 && return 0
@@ -122,7 +126,7 @@ run rand4k    thread  --rw=randread  --bs=4k   --iodepth=32 --size="$(size $((64
 run mixed     process --rw=randrw    --bs=32k  --iodepth=16 --size="$(size $((96 * M)))"
 
 kill -9 "$server"
-wait "$server" 2>/dev/null || true
+while kill -0 "$server" 2>/dev/null; do sleep 0.05; done
 start_server
 echo "fio: server killed and started again; verifying with new processes" >&2
 run seq1m     process --rw=read     --bs=1m   --iodepth=4  --size="$(size $((384 * M)))"
