@@ -82,7 +82,7 @@ run() { # run NAME MODE(process|thread) FIO-OPTIONS...: four jobs, verified
   [ "$mode" = process ] || threads=(--thread)
   local out=$scratch/run$runs.json
   timeout 1800 "$build/source/fio" --ioengine=dfs --pool=fio --cont=files --numjobs=4 --name="$name" \
-    --verify=crc32c --verify_fatal=1 --group_reporting --output-format=json --output="$out" \
+    --verify=crc32c --verify_state_save=0 --verify_fatal=1 --group_reporting --output-format=json --output="$out" \
     "${threads[@]}" "$@" >"$scratch/run$runs.log" 2>&1 ||
     { tail -20 "$scratch/run$runs.log" "$out" >&2; fail "$name ($mode) $*"; }
   python3 - "$out" "$name" "$mode" "$*" <<'PYTHON' >>"$scratch/bytes" || fail "$name ($mode): see $out"
