@@ -29,9 +29,9 @@ size_t distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-constexpr std::array kKeys = {"name",      "directory",  "run_directory", "listen",    "port",
-                              "targets",   "devices",    "device_bytes",  "memory",    "log_bytes",
-                              "polling_us", "pin",       "log_level",     "log_file",  "transports"};
+constexpr std::array kKeys = {"name",       "directory", "run_directory", "listen",   "port",
+                              "targets",    "devices",   "device_bytes",  "memory",   "log_bytes",
+                              "polling_us", "pin",       "log_level",     "log_file", "transports"};
 
 std::string nearest_key(const std::string& key) {
   return *std::min_element(kKeys.begin(), kKeys.end(), [&](const char* a, const char* b) {
@@ -48,13 +48,15 @@ Result<void> read_number(const YAML::Node& value, const std::string& where, T& i
   try {
     into = value.as<T>();
   } catch (const YAML::Exception&) {
-    return bad(where, "'" + (value.IsScalar() ? value.Scalar() : std::string("(not a single value)")) +
-                          "' is not a value of this key");
+    return bad(where,
+               "'" + (value.IsScalar() ? value.Scalar() : std::string("(not a single value)")) +
+                   "' is not a value of this key");
   }
   return {};
 }
 
-Result<void> read_texts(const YAML::Node& value, const std::string& where, std::vector<std::string>& into) {
+Result<void> read_texts(const YAML::Node& value, const std::string& where,
+                        std::vector<std::string>& into) {
   into.clear();
   if (value.IsScalar()) {
     into.push_back(value.Scalar());
@@ -75,23 +77,36 @@ Result<void> read_bytes(const YAML::Node& value, const std::string& where, uint6
   return {};
 }
 
-Result<void> read_key(Config& config, const std::string& key, const YAML::Node& value, const std::string& where) {
+Result<void> read_key(Config& config, const std::string& key, const YAML::Node& value,
+                      const std::string& where) {
   if (key == "devices") return read_texts(value, where, config.devices);
   if (key == "transports") return read_texts(value, where, config.transports);
   if (!value.IsScalar()) return bad(where, "a single value is needed");
   const std::string& text = value.Scalar();
-  if (key == "name") config.name = text;
-  else if (key == "directory") config.directory = text;
-  else if (key == "run_directory") config.run_directory = text;
-  else if (key == "listen") config.listen = text;
-  else if (key == "log_file") config.log_file = text;
-  else if (key == "port") return read_number(value, where, config.port);
-  else if (key == "targets") return read_number(value, where, config.targets);
-  else if (key == "memory") return read_number(value, where, config.memory);
-  else if (key == "pin") return read_number(value, where, config.pin);
-  else if (key == "polling_us") return read_number(value, where, config.polling_us);
-  else if (key == "device_bytes") return read_bytes(value, where, config.device_bytes);
-  else if (key == "log_bytes") return read_bytes(value, where, config.log_bytes);
+  if (key == "name")
+    config.name = text;
+  else if (key == "directory")
+    config.directory = text;
+  else if (key == "run_directory")
+    config.run_directory = text;
+  else if (key == "listen")
+    config.listen = text;
+  else if (key == "log_file")
+    config.log_file = text;
+  else if (key == "port")
+    return read_number(value, where, config.port);
+  else if (key == "targets")
+    return read_number(value, where, config.targets);
+  else if (key == "memory")
+    return read_number(value, where, config.memory);
+  else if (key == "pin")
+    return read_number(value, where, config.pin);
+  else if (key == "polling_us")
+    return read_number(value, where, config.polling_us);
+  else if (key == "device_bytes")
+    return read_bytes(value, where, config.device_bytes);
+  else if (key == "log_bytes")
+    return read_bytes(value, where, config.log_bytes);
   else if (key == "log_level") {
     auto level = parse_log_level(text);
     if (!level.ok()) return std::move(level.error()).with(where);
@@ -105,7 +120,8 @@ Result<void> read_key(Config& config, const std::string& key, const YAML::Node& 
 }  // namespace
 
 Result<uint64_t> parse_bytes(const std::string& text) {
-  const Error error(Code::kInvalid, "'" + text + "' is not a size; one looks like 1048576, 64MiB or 1.5GiB");
+  const Error error(Code::kInvalid,
+                    "'" + text + "' is not a size; one looks like 1048576, 64MiB or 1.5GiB");
   size_t used = 0;
   double number = 0;
   try {
@@ -115,13 +131,25 @@ Result<uint64_t> parse_bytes(const std::string& text) {
   }
   std::string unit = text.substr(used);
   unit.erase(std::remove(unit.begin(), unit.end(), ' '), unit.end());
-  std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::tolower(c); });
-  static constexpr std::pair<const char*, double> kUnits[] = {
-      {"", 1},           {"b", 1},          {"k", 1024.0},      {"kib", 1024.0},     {"kb", 1e3},
-      {"m", 1048576.0},  {"mib", 1048576.0}, {"mb", 1e6},       {"g", 1073741824.0}, {"gib", 1073741824.0},
-      {"gb", 1e9},       {"t", 1099511627776.0}, {"tib", 1099511627776.0}, {"tb", 1e12}};
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  static constexpr std::pair<const char*, double> kUnits[] = {{"", 1},
+                                                              {"b", 1},
+                                                              {"k", 1024.0},
+                                                              {"kib", 1024.0},
+                                                              {"kb", 1e3},
+                                                              {"m", 1048576.0},
+                                                              {"mib", 1048576.0},
+                                                              {"mb", 1e6},
+                                                              {"g", 1073741824.0},
+                                                              {"gib", 1073741824.0},
+                                                              {"gb", 1e9},
+                                                              {"t", 1099511627776.0},
+                                                              {"tib", 1099511627776.0},
+                                                              {"tb", 1e12}};
   for (const auto& [name, factor] : kUnits)
-    if (unit == name && number >= 0 && number * factor < 9e18) return static_cast<uint64_t>(number * factor);
+    if (unit == name && number >= 0 && number * factor < 9e18)
+      return static_cast<uint64_t>(number * factor);
   return error;
 }
 
@@ -131,22 +159,24 @@ Result<Config> parse_config(const std::string& text, const std::string& path) {
   try {
     root = YAML::Load(text);
   } catch (const YAML::Exception& exception) {
-    return bad("file " + path + ", line " + std::to_string(exception.mark.line + 1), "not YAML: " + exception.msg);
+    return bad("file " + path + ", line " + std::to_string(exception.mark.line + 1),
+               "not YAML: " + exception.msg);
   }
   if (root.IsNull()) return config;
   if (!root.IsMap()) return bad("file " + path, "keys and values are needed, as in `targets: 2`");
   for (const auto& pair : root) {
     if (!pair.first.IsScalar()) return bad("file " + path, "a key is not a text");
     const std::string& key = pair.first.Scalar();
-    const std::string where =
-        "file " + path + ", line " + std::to_string(pair.first.Mark().line + 1) + ", key '" + key + "'";
+    const std::string where = "file " + path + ", line " +
+                              std::to_string(pair.first.Mark().line + 1) + ", key '" + key + "'";
     VARVE_CHECK(read_key(config, key, pair.second, where));
   }
   return config;
 }
 
 Result<Config> load_config(const std::string& path) {
-  const Error unreadable(Code::kNonexistent, "configuration file " + path + " cannot be read; check path and permissions");
+  const Error unreadable(Code::kNonexistent, "configuration file " + path +
+                                                 " cannot be read; check path and permissions");
   std::ifstream file(path);
   std::error_code ignored;
   if (!file || std::filesystem::is_directory(path, ignored)) return unreadable;
@@ -159,11 +189,13 @@ Result<Config> load_config(const std::string& path) {
 
 Result<void> check_config(const Config& config) {
   const auto wrong = [](const std::string& text) { return Error(Code::kInvalid, text); };
-  if (config.name.empty() || config.name.size() > 127) return wrong("name: a system's name has 1 to 127 bytes");
+  if (config.name.empty() || config.name.size() > 127)
+    return wrong("name: a system's name has 1 to 127 bytes");
   if (config.targets < 1 || config.targets > 64)
     return wrong("targets: " + std::to_string(config.targets) + " is not between 1 and 64");
   if (config.port > 65535 || (config.port != 0 && config.port + config.targets > 65535))
-    return wrong("port: " + std::to_string(config.port) + " leaves no room for the targets' ports up to 65535");
+    return wrong("port: " + std::to_string(config.port) +
+                 " leaves no room for the targets' ports up to 65535");
   if (!config.devices.empty() && config.devices.size() != config.targets)
     return wrong("devices: " + std::to_string(config.devices.size()) + " are named for " +
                  std::to_string(config.targets) + " targets; name one for each, or none");
@@ -177,7 +209,8 @@ Result<void> check_config(const Config& config) {
 }
 
 std::string default_directory() {
-  if (const char* directory = std::getenv("VARVE_DIRECTORY"); directory && *directory) return directory;
+  if (const char* directory = std::getenv("VARVE_DIRECTORY"); directory && *directory)
+    return directory;
   if (geteuid() == 0) return "/var/lib/varve";
   const char* home = std::getenv("HOME");
   return std::string(home && *home ? home : "/tmp") + "/.local/share/varve";

@@ -27,29 +27,37 @@ int fail(const Error& error) {
 
 void add_options(CLI::App& app, CommandLine& line) {
   Config& config = line.config;
-  app.add_option("--config", line.config_path, "YAML file; the other options override what it says");
+  app.add_option("--config", line.config_path,
+                 "YAML file; the other options override what it says");
   app.add_option("--name", config.name, "Name of the system");
   app.add_option("--directory", config.directory, "Where devices that are files lie");
-  app.add_option("--run-directory", config.run_directory, "Where the sockets of this host's clients lie");
+  app.add_option("--run-directory", config.run_directory,
+                 "Where the sockets of this host's clients lie");
   app.add_option("--listen", config.listen, "Address to listen on");
-  app.add_option("--port", config.port, "Port of the system, the targets' follow; 0: any that are free");
+  app.add_option("--port", config.port,
+                 "Port of the system, the targets' follow; 0: any that are free");
   app.add_option("--targets", config.targets, "How many targets");
   app.add_option("--device", config.devices, "A target's device or file, once for each target");
-  app.add_option("--device-bytes", line.device_bytes, "Size of each new file or memory device (16GiB, say)");
-  app.add_flag("--memory", config.memory, "Keep everything in memory: nothing survives the process");
+  app.add_option("--device-bytes", line.device_bytes,
+                 "Size of each new file or memory device (16GiB, say)");
+  app.add_flag("--memory", config.memory,
+               "Keep everything in memory: nothing survives the process");
   app.add_option("--log-bytes", line.log_bytes, "Size of each new write-ahead log");
-  app.add_option("--polling-us", config.polling_us, "How long a thread without work polls before it sleeps");
+  app.add_option("--polling-us", config.polling_us,
+                 "How long a thread without work polls before it sleeps");
   app.add_flag("--pin,!--no-pin", config.pin, "Pin target i to core i");
   app.add_option("--log-level", line.log_level, "debug, info, warning, error, off");
   app.add_option("--log-file", config.log_file, "Standard error without it");
   app.add_option("--transports", config.transports, "tcp, local or both")->delimiter(',');
 }
 
-// The file's values, then the command line's over them: it is parsed twice, into what the file said.
+// The file's values, then the command line's over them: it is parsed twice, into what the file
+// said.
 Result<Config> configure(int argc, char** argv, int& exit_code) {
   CommandLine line;
   for (int pass = 0; pass < 2; ++pass) {
-    CLI::App app("varved " + std::string(kVersion) + ": the server of one Varve storage node", "varved");
+    CLI::App app("varved " + std::string(kVersion) + ": the server of one Varve storage node",
+                 "varved");
     app.set_version_flag("--version", std::string("varved ") + kVersion);
     add_options(app, line);
     try {
@@ -88,7 +96,8 @@ void watch_signals(Process& process, const sigset_t& signals) {
 }
 
 bool is_loopback(const std::string& address) {
-  return address == "localhost" || address.starts_with("127.") || address == "::1" || address == "[::1]";
+  return address == "localhost" || address.starts_with("127.") || address == "::1" ||
+         address == "[::1]";
 }
 
 int run(int argc, char** argv) {
@@ -103,8 +112,8 @@ int run(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  // Else the port of a server that was killed is "in use" for a minute after it. UCX reads this setting
-  // from the environment only; no other thread runs yet.
+  // Else the port of a server that was killed is "in use" for a minute after it. UCX reads this
+  // setting from the environment only; no other thread runs yet.
   setenv("UCX_TCP_CM_REUSEADDR", "y", 0);
   // UCX opens ports at every interface of the machine, wherever it listens, unless it is told.
   if (is_loopback(config->listen)) setenv("UCX_NET_DEVICES", "lo", 0);
@@ -116,8 +125,8 @@ int run(int argc, char** argv) {
   std::string addresses;
   for (const std::string& address : process.engine().addresses())
     addresses += (addresses.empty() ? "" : " ") + address;
-  std::printf("varved: ready, system %s, %s, %u targets, recovered in %lld ms\n", config->name.c_str(),
-              addresses.c_str(), config->targets,
+  std::printf("varved: ready, system %s, %s, %u targets, recovered in %lld ms\n",
+              config->name.c_str(), addresses.c_str(), config->targets,
               static_cast<long long>(process.recovery_time().count() / 1'000'000));
   if (!process.engine().persistent())
     std::fprintf(stderr, "varved: everything is kept in memory: nothing survives this process\n");

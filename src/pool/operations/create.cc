@@ -6,22 +6,25 @@ namespace {
 Result<uint64_t> bytes_per_target(const CreatePool& request, const CreateInput& input) {
   uint64_t bytes = 0;
   if (request.bytes && request.percent)
-    return Error(Code::kInvalid, "pool create: give a size or a percentage, not both");
+    return Error(Code::kInvalid, "give a size or a percentage, not both");
   if (request.percent > 100)
-    return Error(Code::kInvalid, "pool create: " + std::to_string(request.percent) + " % is more than there is");
-  if (request.percent) bytes = round_down(input.unreserved_min / 100 * request.percent, 4096);
-  else bytes = request.bytes / input.targets + (request.bytes % input.targets != 0);
+    return Error(Code::kInvalid, std::to_string(request.percent) + " % is more than there is");
+  if (request.percent)
+    bytes = round_down(input.unreserved_min / 100 * request.percent, 4096);
+  else
+    bytes = request.bytes / input.targets + (request.bytes % input.targets != 0);
   if (!request.percent && bytes < ~0ULL - 4096) bytes = round_up(bytes, 4096);
   if (bytes < kBytesPerTargetMin && request.percent)
-    return Error(Code::kNoSpace, "pool create: " + std::to_string(request.percent) + " % of what is unreserved is " +
+    return Error(Code::kNoSpace, std::to_string(request.percent) + " % of what is unreserved is " +
                                      std::to_string(bytes) + " bytes a target, the least is " +
-                                     std::to_string(kBytesPerTargetMin) + "; destroy a pool or add space");
+                                     std::to_string(kBytesPerTargetMin) +
+                                     "; destroy a pool or add space");
   if (bytes < kBytesPerTargetMin)
-    return Error(Code::kInvalid, "pool create: a size of " + std::to_string(request.bytes) +
+    return Error(Code::kInvalid, "a size of " + std::to_string(request.bytes) +
                                      " bytes is too small; the least is " +
                                      std::to_string(kBytesPerTargetMin * input.targets));
   if (bytes > input.unreserved_min)
-    return Error(Code::kNoSpace, "pool create: " + std::to_string(bytes) + " bytes are wanted on each of " +
+    return Error(Code::kNoSpace, std::to_string(bytes) + " bytes are wanted on each of " +
                                      std::to_string(input.targets) + " targets, " +
                                      std::to_string(input.unreserved_min) +
                                      " are unreserved; ask for less or destroy a pool");
@@ -44,8 +47,8 @@ PoolInfo describe(const State& state, const PoolRecord& pool) {
   return info;
 }
 
-Result<Decision<PoolRecord>> begin_create(const State& state, const CreatePool& request, const CreateInput& input,
-                                          const Context& context) {
+Result<Decision<PoolRecord>> begin_create(const State& state, const CreatePool& request,
+                                          const CreateInput& input, const Context& context) {
   PoolRecord pool;
   pool.uuid = request.uuid.is_null() ? context.fresh : request.uuid;
   pool.label = request.label;
@@ -58,8 +61,11 @@ Result<Decision<PoolRecord>> begin_create(const State& state, const CreatePool& 
   if (state.get(pool_key(pool.uuid)))
     return Error(Code::kExists, "pool " + pool.uuid.to_string() + " exists already");
   if (!pool.label.empty() && state.get(label_key(pool.label)))
-    return Error(Code::kExists, "a pool of the label '" + pool.label + "' exists already; choose another");
-  VARVE_TRY(pool.bytes_per_target, bytes_per_target(request, input));
+    return Error(Code::kExists,
+                 "a pool of the label '" + pool.label + "' exists already; choose another");
+  Result<uint64_t> wanted = bytes_per_target(request, input);
+  if (!wanted.ok()) return std::move(wanted.error()).with("pool '" + pool.label + "'");
+  pool.bytes_per_target = *wanted;
   pool.targets = input.targets;
   pool.persistent = input.persistent;
   pool.owner_uid = context.uid;
@@ -67,7 +73,8 @@ Result<Decision<PoolRecord>> begin_create(const State& state, const CreatePool& 
   pool.created_ns = context.now_ns;
   Decision<PoolRecord> decision;
   decision.batch.push_back({pool_key(pool.uuid), encode(pool)});
-  if (!pool.label.empty()) decision.batch.push_back({label_key(pool.label), encode(UuidRecord{pool.uuid})});
+  if (!pool.label.empty())
+    decision.batch.push_back({label_key(pool.label), encode(UuidRecord{pool.uuid})});
   decision.reply = std::move(pool);
   return decision;
 }
