@@ -124,6 +124,17 @@ class EngineTest : public testing::Test {
     akey.checksums = store::checksum_run(Gather(&view, 1));
     return call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, value.empty() ? 0 : 1));
   }
+  Result<rpc::Reply> update_array(const std::string& dkey, const Buffer& value) {
+    object::UpdateRequest request;
+    request.target = target();
+    request.dkey = as_bytes(dkey);
+    object::AkeyUpdate& akey = request.akeys.emplace_back();
+    akey.akey = as_bytes("akey");
+    akey.kind = object::ValueKind::kArray;
+    akey.ranges = {{0, value.size()}};
+    const ByteView view = value;
+    return call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, 1));
+  }
   struct Fetched {
     object::FetchReply reply;
     Buffer data;
@@ -385,6 +396,20 @@ TEST_F(EngineTest, full_pool_reads_punches_and_recovers) {
     auto updated = update("e" + std::to_string(i), value);
     ASSERT_TRUE(updated.ok()) << i << " of " << written << ": " << updated.error().describe();
   }
+}
+
+// What is overwritten comes back, long before the pool is full.
+TEST_F(EngineTest, overwritten_space_is_used_again) {
+  make_container(256 * kMiB);
+  for (int i = 0; i < 400; ++i) {
+    const Buffer value = value_of(kMiB, i);
+    auto updated = i % 2 ? update("d" + std::to_string(i % 4), value) : update_array("a" + std::to_string(i % 4), value);
+    ASSERT_TRUE(updated.ok()) << i << ": " << updated.error().describe();
+    time_.run_for(5ms);
+  }
+  time_.run_for(1s);
+  auto query = ask<pool::QueryPoolReply>(pool::kPoolQuery, pool::QueryPool{"tank"});
+  EXPECT_GT(query->info.space.free, (256 - 16) * kMiB);
 }
 
 // Every opcode, every truncation of a good message, and noise: an answer each time.

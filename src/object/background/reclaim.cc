@@ -9,10 +9,10 @@
 namespace varve::object {
 namespace {
 
-constexpr Duration kLook = 250ms;      // between looks at whether a pass is due
+constexpr Duration kLook = 100ms;      // between looks at whether a pass is due
 constexpr Duration kLookIdle = 5s;     // the same when there is nothing left to merge
-constexpr uint64_t kRetentionNs = 250'000'000;
-constexpr uint64_t kGarbageBytes = 128 * kMiB;  // written since the last pass: worth one
+constexpr uint64_t kRetentionNs = 50'000'000;
+constexpr uint64_t kGarbageBytes = 32 * kMiB;  // written since the last pass: worth one
 constexpr Duration kSlicePause = 500us;         // between slices: requests go first
 constexpr uint32_t kSliceEntries = 256;
 constexpr int kRestFactor = 8;  // a pass that took so long is followed by so much of a rest
@@ -87,6 +87,10 @@ Task<bool> Service::reclaim_pass(bool urgent) {
   next_pass_ = executor_.now() + kRestFactor * (executor_.now() - begin);
   ++passes_;
   pass_done_.notify_all();
+  if (log_enabled(LogLevel::kDebug))
+    log_debug("device " + device_name_ + ": a pass of reclaim took " +
+              std::to_string((executor_.now() - begin).count() / 1000) + " us, extents now hold " +
+              std::to_string(volume_.use().extent_bytes) + " bytes");
   co_return true;
 }
 
