@@ -58,6 +58,8 @@ class Service {
 
   // What was written last, and may not be durable yet, by hash of object and dkey: readers wait for it.
   static constexpr size_t kRecentSlots = 1024;
+  // Written since the last pass of reclaim: worth one.
+  static constexpr uint64_t kGarbageBytes = 32 * kMiB;
   // Data that is on its way between network and device, in memory of this service.
   static constexpr uint64_t kBufferBytesMax = 256 * kMiB;
 
@@ -96,6 +98,11 @@ class Service {
   // --- reclaim
   Task<bool> reclaim_pass(bool urgent);
   bool reclaim_is_due(Instant now);
+  // Something can be merged now; the background looks soon, at once if it is much.
+  void note_change() {
+    const bool first = changes_++ == changes_merged_;
+    if (first || written_bytes_ - written_bytes_merged_ >= kGarbageBytes) reclaim_wanted_.notify_all();
+  }
   // Waits for a whole pass; false where it cannot help, or the deadline comes first.
   Task<bool> wait_for_space(Instant deadline);
   Task<Result<block::Extent>> reserve(uint64_t bytes, Instant deadline);

@@ -12,7 +12,6 @@ namespace {
 constexpr Duration kLook = 100ms;      // between looks at whether a pass is due
 constexpr Duration kLookIdle = 5s;     // the same when there is nothing left to merge
 constexpr uint64_t kRetentionNs = 50'000'000;
-constexpr uint64_t kGarbageBytes = 32 * kMiB;  // written since the last pass: worth one
 constexpr Duration kSlicePause = 500us;         // between slices: requests go first
 constexpr uint32_t kSliceEntries = 256;
 constexpr int kRestFactor = 8;  // a pass that took so long is followed by so much of a rest

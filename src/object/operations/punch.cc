@@ -12,7 +12,7 @@ Result<block::Lsn> Service::punch_one(const PunchRequest& request, size_t dkey) 
   if (request.scope == PunchScope::kAkeys) punch.akeys = request.akeys;
   VARVE_TRY(punch.epoch, epoch_for(request.target));
   VARVE_TRY(const block::Lsn lsn, store_.punch(*container, punch));
-  ++changes_;
+  note_change();
   if (request.scope == PunchScope::kObject) recent_object_punch_ = std::max(recent_object_punch_, lsn);
   else note_write(request.target.oid, punch.dkey, lsn);
   return lsn;

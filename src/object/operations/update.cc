@@ -159,7 +159,7 @@ Task<Result<Epoch>> Service::store_update(UpdateWork& work, Instant deadline) {
   if (!stored.ok()) co_return std::move(stored.error());
   // The extents belong to the store now.
   for (UpdateWork::Value& value : work.values) value.extent = {};
-  ++changes_;
+  note_change();
   note_write(work.target.oid, work.dkey, *stored);
   if (!volume_.is_durable(*stored)) VARVE_CO_CHECK(co_await volume_.durable(*stored));
   co_return update.epoch;
