@@ -1,9 +1,10 @@
-// The whole server under faults: see cluster.h. A failing seed: `simulate --seed S --seeds 1`.
+// The whole server under faults: see cluster.h. A failing seed: `./dev sim --seed S --seeds 1`.
 #include "simulation/cluster.h"
 
 #include <gtest/gtest.h>
 
 #include "base/log.h"
+#include "simulation/seeds.h"
 
 namespace varve::simulation {
 namespace {
@@ -11,7 +12,8 @@ namespace {
 TEST(Cluster, seeds) {
   ASSERT_TRUE(configure_log(LogLevel::kOff, "").ok());
   uint64_t writes = 0, reads = 0, checksum_errors = 0;
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
+  const uint64_t seeds = seed_count(500);
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
     const ClusterOutcome outcome = run_cluster_seed(seed);
     EXPECT_EQ(outcome.failure, "") << "seed " << seed;
     writes += outcome.writes;
@@ -19,8 +21,8 @@ TEST(Cluster, seeds) {
     checksum_errors += outcome.checksum_errors;
   }
   // Otherwise it shows nothing.
-  EXPECT_GT(writes, 3000u);
-  EXPECT_GT(reads, 3000u);
+  EXPECT_GT(writes, seeds * 50);
+  EXPECT_GT(reads, seeds * 50);
   EXPECT_GT(checksum_errors, 0u);
 }
 

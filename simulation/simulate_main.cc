@@ -22,7 +22,9 @@ int main(int argc, char** argv) {
     } else if (!std::strcmp(argv[i], "--verbose")) {
       verbose = true;
     } else {
-      std::fprintf(stderr, "usage: simulate [--seeds N] [--seed FIRST] [--twice: each one again, to the same hash] [--verbose]\n");
+      std::fprintf(stderr,
+                   "usage: simulate [--seeds N] [--seed FIRST] [--twice: each one again, to the "
+                   "same hash] [--verbose]\n");
       return 2;
     }
   }

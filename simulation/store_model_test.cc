@@ -2,14 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include "simulation/seeds.h"
 
 namespace varve::simulation {
 namespace {
 
 TEST(StoreModel, AgreesThroughCrashes) {
-  const char* given = std::getenv("VARVE_SEEDS");
-  const uint64_t seeds = given ? std::strtoull(given, nullptr, 10) : 2000;
+  const uint64_t seeds = seed_count(2000);
   StoreOutcome total;
   EXPECT_TRUE(run_store_seeds(0, seeds, total)) << total.failure;
   EXPECT_GT(total.operations, seeds * 20);

@@ -1,6 +1,6 @@
 // The block layer against a plain model: random transactions and extents by several writers, power
-// failing at any operation of the device, recovery included. What was acknowledged is there afterwards;
-// what was not is there whole or not at all, and only with everything before it.
+// failing at any operation of the device, recovery included. What was acknowledged is there
+// afterwards; what was not is there whole or not at all, and only with everything before it.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -11,6 +11,7 @@
 #include "base/checksum.h"
 #include "block/volume.h"
 #include "simulation/disk.h"
+#include "simulation/seeds.h"
 #include "simulation/virtual_clock.h"
 
 namespace varve::simulation {
@@ -58,8 +59,8 @@ bool is_filled(const std::byte* at, uint64_t bytes, uint64_t seed) {
 }
 
 struct Outcome {
-  bool refused = false;      // an error instead of an answer, with faults that allow it
-  std::string failure;       // empty: all is well
+  bool refused = false;  // an error instead of an answer, with faults that allow it
+  std::string failure;   // empty: all is well
   uint64_t transactions = 0;
 };
 
@@ -145,8 +146,9 @@ class ModelRun {
     }
     machine.volume = std::move(**opened);
     if (!check(machine)) return false;
-    if (!machine.disk.crashed()) machine.disk.crash_at(machine.disk.operations().changes() + 1 +
-                                                       random_.below(last ? 400 : 150));
+    if (!machine.disk.crashed())
+      machine.disk.crash_at(machine.disk.operations().changes() + 1 +
+                            random_.below(last ? 400 : 150));
     work(machine, last);
     image_ = machine.disk.crash();
     return true;
@@ -160,7 +162,8 @@ class ModelRun {
     if (found >= history_.size()) return fail("a transaction from nowhere"), false;
     if (found < acknowledged_ && !faults_.misdirected_one_in)
       return fail("lost: transaction " + std::to_string(acknowledged_) + " was acknowledged, " +
-                  std::to_string(found) + " is the last there"), false;
+                  std::to_string(found) + " is the last there"),
+             false;
     history_.resize(found + 1);
     acknowledged_ = found;
     uint64_t extent_bytes = 0;
@@ -169,7 +172,8 @@ class ModelRun {
       const Slot slot{stored.bytes, stored.seed, stored.is_extent != 0};
       if (!(slot == history_.back()[i]))
         return fail("slot " + std::to_string(i) + " is not as transaction " +
-                    std::to_string(found) + " left it"), false;
+                    std::to_string(found) + " left it"),
+               false;
       if (slot.is_extent) extent_bytes += slot.bytes;
       if (slot.bytes && !check_contents(machine, i, stored)) return false;
     }
@@ -189,7 +193,8 @@ class ModelRun {
     if (!result) return true;  // power failed
     if (!result->ok()) return excused(result->error());
     if (is_filled(buffer.data(), stored.bytes, stored.seed)) return true;
-    if (faults_.bit_flip_one_in || faults_.misdirected_one_in) return true;  // the object layer's to see
+    if (faults_.bit_flip_one_in || faults_.misdirected_one_in)
+      return true;  // the object layer's to see
     return fail("extent of slot " + std::to_string(index) + " has wrong bytes"), false;
   }
 
@@ -214,7 +219,8 @@ class ModelRun {
     Extent extent;
   };
 
-  static Task<void> writer(ModelRun& run, Machine& machine, uint64_t& running, uint64_t transactions) {
+  static Task<void> writer(ModelRun& run, Machine& machine, uint64_t& running,
+                           uint64_t transactions) {
     for (uint64_t i = 0; i < transactions; ++i)
       if (!co_await run.transact(machine)) break;
     --running;
@@ -229,7 +235,8 @@ class ModelRun {
       if (!good) co_return false;
     }
     for (uint64_t count = 1 + random_.below(4); count > 0; --count) {
-      const uint64_t bytes = random_.one_in(12) ? 4000 + random_.below(20000) : 1 + random_.below(600);
+      const uint64_t bytes =
+          random_.one_in(12) ? 4000 + random_.below(20000) : 1 + random_.below(600);
       prepared.push_back({random_.below(kSlots), {bytes, random_.next(), false}, {}});
     }
     constexpr uint64_t kChangeBytesMax = 110'000;
@@ -317,26 +324,21 @@ class ModelRun {
   Outcome outcome_;
 };
 
-uint64_t seed_count() {
-  const char* given = std::getenv("VARVE_SEEDS");
-  return given ? std::strtoull(given, nullptr, 10) : 500;
-}
-
 TEST(VolumeModel, SurvivesCrashesAnywhere) {
   uint64_t transactions = 0;
-  for (uint64_t seed = 0; seed < seed_count(); ++seed) {
+  for (uint64_t seed = 0; seed < seed_count(500); ++seed) {
     DiskFaults faults;
     if (seed % 4 == 3) faults.error_one_in = 300;
     const Outcome outcome = ModelRun(seed, faults).go();
     transactions += outcome.transactions;
     ASSERT_EQ(outcome.failure, "") << "seed " << seed;
   }
-  EXPECT_GT(transactions, seed_count() * 20);
+  EXPECT_GT(transactions, seed_count(500) * 20);
 }
 
 TEST(VolumeModel, DamageIsRefusedOrHarmless) {
   uint64_t refused = 0;
-  for (uint64_t seed = 0; seed < seed_count() / 2; ++seed) {
+  for (uint64_t seed = 0; seed < seed_count(500) / 2; ++seed) {
     DiskFaults faults;
     if (seed % 2)
       faults.bit_flip_one_in = 50;
@@ -346,7 +348,7 @@ TEST(VolumeModel, DamageIsRefusedOrHarmless) {
     refused += outcome.refused;
     ASSERT_EQ(outcome.failure, "") << "seed " << seed;
   }
-  EXPECT_GT(refused, seed_count() / 20);
+  EXPECT_GT(refused, seed_count(500) / 20);
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ struct ContainerInfo {
   std::vector<Property> properties;
   template <class Archive>
   void visit(Archive& archive) {
-    archive(uuid, label, type, created_ns, opened_ns, modified_ns, handles, snapshots, owner_uid, owner_gid, properties);
+    archive(uuid, label, type, created_ns, opened_ns, modified_ns, handles, snapshots, owner_uid,
+            owner_gid, properties);
   }
 };
 struct CreateContainer {

@@ -264,7 +264,8 @@ TEST_F(EngineTest, arrays_with_holes) {
       continue;
     }
     EXPECT_EQ(piece.checksum, crc32c(ByteView(room).subspan(at, piece.length)));
-    seen.insert(seen.end(), room.begin() + static_cast<ptrdiff_t>(at), room.begin() + static_cast<ptrdiff_t>(at + piece.length));
+    seen.insert(seen.end(), room.begin() + static_cast<ptrdiff_t>(at),
+                room.begin() + static_cast<ptrdiff_t>(at + piece.length));
     at += piece.length;
   }
   Buffer expected(200);

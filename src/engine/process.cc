@@ -53,7 +53,8 @@ Result<void> Process::prepare_directories() {
   if (config_.directory.empty()) config_.directory = default_directory();
   if (config_.run_directory.empty()) config_.run_directory = network::default_run_directory();
   if (!config_.memory) VARVE_CHECK(make_directory(config_.directory, "data directory"));
-  const bool local = std::find(config_.transports.begin(), config_.transports.end(), "local") != config_.transports.end();
+  const bool local = std::find(config_.transports.begin(), config_.transports.end(), "local") !=
+                     config_.transports.end();
   if (local) VARVE_CHECK(make_directory(config_.run_directory, "run directory"));
   return {};
 }

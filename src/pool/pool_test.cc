@@ -60,10 +60,11 @@ TEST_F(PoolTest, labels) {
     std::string label;
     Code code;
   };
-  for (const Row& row : {Row{"a", Code::kOk}, Row{"Tank_1.x-y:z", Code::kOk}, Row{std::string(127, 'a'), Code::kOk},
-                         Row{std::string(128, 'a'), Code::kInvalid}, Row{"a b", Code::kInvalid}, Row{"a/b", Code::kInvalid},
-                         Row{"01234567-89ab-cdef-0123-456789abcdef", Code::kInvalid}, Row{"a", Code::kExists},
-                         Row{"", Code::kOk}, Row{"", Code::kOk}})
+  for (const Row& row :
+       {Row{"a", Code::kOk}, Row{"Tank_1.x-y:z", Code::kOk}, Row{std::string(127, 'a'), Code::kOk},
+        Row{std::string(128, 'a'), Code::kInvalid}, Row{"a b", Code::kInvalid},
+        Row{"a/b", Code::kInvalid}, Row{"01234567-89ab-cdef-0123-456789abcdef", Code::kInvalid},
+        Row{"a", Code::kExists}, Row{"", Code::kOk}, Row{"", Code::kOk}})
     EXPECT_EQ(create(request(row.label)).code(), row.code) << row.label;
   CreatePool by_property = request("");
   by_property.properties.push_back(text_property(1, "named"));
@@ -171,7 +172,8 @@ TEST_F(PoolTest, user_attributes) {
   EXPECT_EQ(names[0].name, "a");
   state.apply(attributes(state, prefix, AttributeVerb::kDelete, {{"b", {}, false}})->batch);
   EXPECT_EQ(count(state, prefix), 1u);
-  EXPECT_EQ(attributes(state, prefix, AttributeVerb::kSet, {{"", {}, false}}).code(), Code::kInvalid);
+  EXPECT_EQ(attributes(state, prefix, AttributeVerb::kSet, {{"", {}, false}}).code(),
+            Code::kInvalid);
   EXPECT_EQ(attributes(state, prefix, AttributeVerb::kSet, {{std::string(512, 'x'), {}, false}}).code(), Code::kInvalid);
   EXPECT_EQ(attributes(state, prefix, static_cast<AttributeVerb>(9), {}).code(), Code::kInvalid);
 }

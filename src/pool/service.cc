@@ -181,7 +181,8 @@ Task<Result<Buffer>> Service::change_properties(SetProperties request, Caller ca
 Task<Result<Buffer>> Service::pool_attributes(PoolAttributes request, Caller caller) {
   const auto decide = [&]() -> Result<std::pair<Batch, Buffer>> {
     VARVE_CHECK(find_pool(shell_.store, request.pool));
-    VARVE_TRY(auto decision, attributes(shell_.store, attributes_prefix(request.pool), request.verb, request.attributes));
+    VARVE_TRY(auto decision, attributes(shell_.store, attributes_prefix(request.pool), request.verb,
+                                        request.attributes));
     return std::pair(std::move(decision.batch), encode(decision.reply));
   };
   if (request.verb == AttributeVerb::kSet || request.verb == AttributeVerb::kDelete)

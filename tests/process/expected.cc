@@ -6,7 +6,8 @@
 namespace varve::process {
 namespace {
 
-uint8_t expected_byte(const Plan& plan, uint32_t number, const ExpectedFile& file, uint64_t offset) {
+uint8_t expected_byte(const Plan& plan, uint32_t number, const ExpectedFile& file,
+                      uint64_t offset) {
   const uint32_t generation = offset < file.generations.size() ? file.generations[offset] : 0;
   if (generation == 0) return 0;
   const Pattern pattern{plan.seed, item_id(ItemKind::kFile, number), generation};
@@ -40,8 +41,9 @@ uint64_t ExpectedFile::size() const {
 Expected::Expected(const Plan& plan_) : plan(plan_), files(plan_.files) {
   for (ExpectedFile& file : files) file.generations.assign(plan.file_bytes, 0);
   // All of them now: later threads change only what is theirs.
-  const std::pair<ItemKind, uint32_t> counts[] = {
-      {ItemKind::kEntry, plan.entries}, {ItemKind::kKeyValue, plan.key_values}, {ItemKind::kName, plan.names}};
+  const std::pair<ItemKind, uint32_t> counts[] = {{ItemKind::kEntry, plan.entries},
+                                                  {ItemKind::kKeyValue, plan.key_values},
+                                                  {ItemKind::kName, plan.names}};
   for (const auto& [kind, count] : counts)
     for (uint32_t i = 0; i < count; ++i) {
       Record& newest = items[item_id(kind, i)].newest;
@@ -101,7 +103,8 @@ uint64_t key_value_size(uint64_t generation) {
 
 bool part_is_there(const Plan& plan, const Record& part, const uint8_t* found) {
   std::vector<uint8_t> wanted(part.length);
-  Pattern{plan.seed, item_id(ItemKind::kFile, part.item), part.generation}.fill(part.offset, wanted.data(), part.length);
+  Pattern{plan.seed, item_id(ItemKind::kFile, part.item), part.generation}.fill(
+      part.offset, wanted.data(), part.length);
   return std::memcmp(wanted.data(), found, part.length) == 0;
 }
 
@@ -130,25 +133,32 @@ Finding compare_file(const Plan& plan, uint32_t number, const ExpectedFile& file
     for (const Record& part : file.open)
       if (offset >= part.offset && offset < part.offset + part.length)
         finding.what += " (torn: a write of " + std::to_string(part.length) + " bytes at " +
-                        std::to_string(part.offset) + ", generation " + std::to_string(part.generation) + ", was in flight)";
+                        std::to_string(part.offset) + ", generation " +
+                        std::to_string(part.generation) + ", was in flight)";
     return finding;
   };
   for (uint64_t offset = 0; offset < found.size();) {
-    const uint32_t generation = offset < settled.generations.size() ? settled.generations[offset] : 0;
+    const uint32_t generation =
+        offset < settled.generations.size() ? settled.generations[offset] : 0;
     uint64_t end = offset;
-    while (end < found.size() && (end < settled.generations.size() ? settled.generations[end] : 0) == generation) ++end;
+    while (end < found.size() &&
+           (end < settled.generations.size() ? settled.generations[end] : 0) == generation)
+      ++end;
     const uint64_t base = Pattern{plan.seed, item_id(ItemKind::kFile, number), generation}.base();
     for (uint64_t i = offset; i < end; ++i) {
       const uint8_t wanted = generation == 0 ? 0 : Pattern::byte(base, i);
       if (found[i] == wanted) continue;
-      return fail(i, "must be " + (generation == 0 ? "never written" : "generation " + std::to_string(generation)) +
-                         ", is " + recognise(plan, number, found, i, newest_generation));
+      return fail(
+          i, "must be " +
+                 (generation == 0 ? "never written" : "generation " + std::to_string(generation)) +
+                 ", is " + recognise(plan, number, found, i, newest_generation));
     }
     offset = end;
   }
   if (found.size() != settled.size())
     return fail(std::min<uint64_t>(found.size(), settled.size()),
-                "the file must have " + std::to_string(settled.size()) + " bytes, has " + std::to_string(found.size()));
+                "the file must have " + std::to_string(settled.size()) + " bytes, has " +
+                    std::to_string(found.size()));
   return finding;
 }
 

@@ -1,5 +1,5 @@
-// What must be stored, as the journal tells it: acknowledged operations in order, and those whose end is
-// not known, which are there whole or not at all.
+// What must be stored, as the journal tells it: acknowledged operations in order, and those whose
+// end is not known, which are there whole or not at all.
 #pragma once
 
 #include <map>
@@ -44,7 +44,8 @@ struct Expected {
   uint64_t newest_generation_ = 0;
 };
 
-// Sizes of the parts of an entry (a single value, an array, a large single value), which one update writes.
+// Sizes of the parts of an entry (a single value, an array, a large single value), which one update
+// writes.
 struct EntrySizes {
   uint64_t value, array, large;
 };
@@ -57,7 +58,8 @@ struct Finding {
   uint64_t offset = 0;
   std::string what;
 };
-// Compares what was read with what must be there: acknowledged bytes exactly, open parts whole or absent.
+// Compares what was read with what must be there: acknowledged bytes exactly, open parts whole or
+// absent.
 Finding compare_file(const Plan& plan, uint32_t number, const ExpectedFile& file,
                      const std::vector<uint8_t>& found, uint64_t newest_generation);
 // True if this part is there, byte for byte; `file` says nothing about it.

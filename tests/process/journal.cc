@@ -22,7 +22,7 @@ bool Journal::open(const std::string& path, Plan& plan, std::string& error) {
     error = "journal '" + path + "': " + std::strerror(errno);
     return false;
   }
-  struct stat stat{};
+  struct stat stat {};
   ::fstat(descriptor_, &stat);
   if (stat.st_size == 0) return ::write(descriptor_, &wanted, sizeof wanted) == sizeof wanted;
   if (::pread(descriptor_, &plan, sizeof plan, 0) != sizeof plan || plan.magic != wanted.magic) {

@@ -1,6 +1,6 @@
-// What a writer was about to do and what was acknowledged to it, in a local file: one record before each
-// operation, one after its acknowledgement. The writer's machine does not die in these tests, so the
-// journal needs no flush.
+// What a writer was about to do and what was acknowledged to it, in a local file: one record before
+// each operation, one after its acknowledgement. The writer's machine does not die in these tests,
+// so the journal needs no flush.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Throws malformed messages at one endpoint of a server, through the real transports: noise, damaged frames,
-// sound frames with noise in them, and object requests whose fields lie. The server may refuse, close the
-// connection or say nothing; it must not fall.
+// Throws malformed messages at one endpoint of a server, through the real transports: noise,
+// damaged frames, sound frames with noise in them, and object requests whose fields lie. The server
+// may refuse, close the connection or say nothing; it must not fall.
 //   process_malformed ADDRESS COUNT [POOL_UUID CONTAINER_UUID [SEED]]
 #include <cstdio>
 #include <cstdlib>
@@ -22,10 +22,13 @@ class Ignore final : public network::Receiver {
  public:
   uint64_t messages = 0, closed = 0;
   void on_accepted(std::shared_ptr<network::Connection>) override {}
-  void on_message(network::Connection&, ByteView message, std::unique_ptr<network::IncomingBulk>) override {
+  void on_message(network::Connection&, ByteView message,
+                  std::unique_ptr<network::IncomingBulk>) override {
     ++messages;
     rpc::FrameHeader header;
-    if (rpc::parse_frame(message, header) == rpc::FrameStatus::kGood && header.kind == rpc::Kind::kReply) ++codes[header.code];
+    if (rpc::parse_frame(message, header) == rpc::FrameStatus::kGood &&
+        header.kind == rpc::Kind::kReply)
+      ++codes[header.code];
   }
   void on_closed(network::Connection&, const Error&) override { ++closed; }
   std::map<int32_t, uint64_t> codes;  // of replies
@@ -41,21 +44,44 @@ struct Thrower {
   uint64_t sent = 0, refused = 0;
 
   uint64_t number() {
-    static constexpr uint64_t kEdges[] = {0, 1, 2, 7, 8, 4095, 4096, 4097, 1 << 16, 1 << 20, uint64_t{1} << 31, uint64_t{1} << 32,
-                                          uint64_t{1} << 40, uint64_t{1} << 62, uint64_t{1} << 63, ~uint64_t{0}, ~uint64_t{0} - 1};
+    static constexpr uint64_t kEdges[] = {0,
+                                          1,
+                                          2,
+                                          7,
+                                          8,
+                                          4095,
+                                          4096,
+                                          4097,
+                                          1 << 16,
+                                          1 << 20,
+                                          uint64_t{1} << 31,
+                                          uint64_t{1} << 32,
+                                          uint64_t{1} << 40,
+                                          uint64_t{1} << 62,
+                                          uint64_t{1} << 63,
+                                          ~uint64_t{0},
+                                          ~uint64_t{0} - 1};
     switch (random.below(4)) {
-      case 0: return kEdges[random.below(std::size(kEdges))];
-      case 1: return random.below(64);
-      case 2: return random.below(100000);
-      default: return random.next();
+      case 0:
+        return kEdges[random.below(std::size(kEdges))];
+      case 1:
+        return random.below(64);
+      case 2:
+        return random.below(100000);
+      default:
+        return random.next();
     }
   }
   uint64_t length() {
     switch (random.below(4)) {
-      case 0: return 1 + random.below(80);
-      case 1: return 1 + random.below(1000);
-      case 2: return 1 + random.below(network::kMessageBytesMax);
-      default: return random.one_in(2) ? network::kMessageBytesMax : 1 + random.below(8000);
+      case 0:
+        return 1 + random.below(80);
+      case 1:
+        return 1 + random.below(1000);
+      case 2:
+        return 1 + random.below(network::kMessageBytesMax);
+      default:
+        return random.one_in(2) ? network::kMessageBytesMax : 1 + random.below(8000);
     }
   }
   Buffer noise(uint64_t bytes) {
@@ -90,7 +116,8 @@ struct Thrower {
   object::Target target() {
     object::Target target;
     target.pool = random.one_in(8) ? Uuid::from_random(random.next(), random.next()) : pool;
-    target.container = random.one_in(8) ? Uuid::from_random(random.next(), random.next()) : container;
+    target.container =
+        random.one_in(8) ? Uuid::from_random(random.next(), random.next()) : container;
     target.map_version = static_cast<uint32_t>(random.one_in(4) ? number() : 1);
     target.oid = {random.below(4), random.one_in(3) ? random.next() : 0};
     target.epoch = {random.one_in(2) ? 0 : number()};
@@ -119,7 +146,8 @@ struct Thrower {
       request.akeys.resize(random.below(4));
       for (object::AkeyUpdate& akey : request.akeys) {
         akey.akey = key(keys[1]);
-        akey.kind = static_cast<object::ValueKind>(random.one_in(5) ? random.next() : 1 + random.below(2));
+        akey.kind =
+            static_cast<object::ValueKind>(random.one_in(5) ? random.next() : 1 + random.below(2));
         akey.punch = random.one_in(5);
         akey.record_size = static_cast<uint32_t>(number());
         akey.single_length = number();
@@ -139,7 +167,8 @@ struct Thrower {
         request.conditions = random.one_in(2) ? 0 : number();
         request.akeys.resize(random.below(4));
         for (object::AkeyFetch& akey : request.akeys)
-          akey = {key(keys[1]), static_cast<object::ValueKind>(random.below(4)), static_cast<uint32_t>(number()), number(), ranges()};
+          akey = {key(keys[1]), static_cast<object::ValueKind>(random.below(4)),
+                  static_cast<uint32_t>(number()), number(), ranges()};
         opcode = object::kObjectFetch;
         return encode(request);
       }
@@ -191,7 +220,8 @@ struct Thrower {
       case 2: {  // damaged
         body = lie(bulk, operation);
         Buffer damaged = frame(operation, body, bulk);
-        for (uint64_t i = 1 + random.below(4); i > 0; --i) damaged[random.below(damaged.size())] ^= static_cast<std::byte>(1 << random.below(8));
+        for (uint64_t i = 1 + random.below(4); i > 0; --i)
+          damaged[random.below(damaged.size())] ^= static_cast<std::byte>(1 << random.below(8));
         if (random.one_in(2)) damaged.resize(1 + random.below(damaged.size()));
         return damaged;
       }
@@ -211,7 +241,8 @@ struct Thrower {
     for (uint64_t i = 0; i < count; ++i) {
       const Instant deadline = self.executor.now() + 5s;
       if (!self.connection || self.connection->closed()) {
-        Result<std::shared_ptr<network::Connection>> made = co_await self.network.connect(self.address, deadline);
+        Result<std::shared_ptr<network::Connection>> made =
+            co_await self.network.connect(self.address, deadline);
         if (!made.ok()) {
           ++self.refused;
           if (self.refused > 20) co_return;
@@ -226,15 +257,19 @@ struct Thrower {
         self.connection->send(std::move(message));
       } else {
         // What is announced and what comes may differ.
-        const Buffer bulk = self.noise(self.random.one_in(2) ? beside : 1 + self.random.below(1 << 20));
+        const Buffer bulk =
+            self.noise(self.random.one_in(2) ? beside : 1 + self.random.below(1 << 20));
         const ByteView piece(bulk);
-        const Result<void> ignored = co_await self.connection->send_with_bulk(std::move(message), Gather(&piece, 1), self.executor.now() + 1s);
+        const Result<void> ignored = co_await self.connection->send_with_bulk(
+            std::move(message), Gather(&piece, 1), self.executor.now() + 1s);
         (void)ignored.ok();
       }
       ++self.sent;
       if (self.random.one_in(8)) co_await self.executor.sleep_for(1ms);
-      if (self.random.one_in(20)) self.connection->close();
-      else co_await self.executor.yield();
+      if (self.random.one_in(20))
+        self.connection->close();
+      else
+        co_await self.executor.yield();
     }
     if (self.connection) self.connection->close();
     co_await self.executor.sleep_for(50ms);
@@ -255,18 +290,29 @@ int program(int argc, char** argv) {
   const uint64_t seed = argc > 5 ? std::strtoull(argv[5], nullptr, 10) : 1;
   Executor executor(machine_clock(), seed);
   Ignore receiver;
-  Result<std::unique_ptr<network::Network>> network = address.starts_with("local:") ? network::make_local(executor) : network::make_ucx(executor);
+  Result<std::unique_ptr<network::Network>> network =
+      address.starts_with("local:") ? network::make_local(executor) : network::make_ucx(executor);
   if (!network.ok()) {
     std::fprintf(stderr, "%s\n", network.error().describe().c_str());
     return 1;
   }
   (*network)->set_receiver(receiver);
-  Thrower thrower{executor, **network, address, Random(seed), argc > 4 ? parse_uuid(argv[3]) : Uuid{}, argc > 4 ? parse_uuid(argv[4]) : Uuid{}, nullptr};
+  Thrower thrower{executor,
+                  **network,
+                  address,
+                  Random(seed),
+                  argc > 4 ? parse_uuid(argv[3]) : Uuid{},
+                  argc > 4 ? parse_uuid(argv[4]) : Uuid{},
+                  nullptr};
   executor.block_on(Thrower::run(thrower, std::strtoull(argv[2], nullptr, 10)));
-  std::printf("%s: %llu messages thrown, %llu answers, %llu connections closed, %llu refused; codes:", argv[1],
-              static_cast<unsigned long long>(thrower.sent), static_cast<unsigned long long>(receiver.messages),
-              static_cast<unsigned long long>(receiver.closed), static_cast<unsigned long long>(thrower.refused));
-  for (const auto& [code, times] : receiver.codes) std::printf(" %d:%llu", code, static_cast<unsigned long long>(times));
+  std::printf(
+      "%s: %llu messages thrown, %llu answers, %llu connections closed, %llu refused; codes:",
+      argv[1], static_cast<unsigned long long>(thrower.sent),
+      static_cast<unsigned long long>(receiver.messages),
+      static_cast<unsigned long long>(receiver.closed),
+      static_cast<unsigned long long>(thrower.refused));
+  for (const auto& [code, times] : receiver.codes)
+    std::printf(" %d:%llu", code, static_cast<unsigned long long>(times));
   std::printf("\n");
   return thrower.refused > 20 ? 1 : 0;
 }

@@ -13,7 +13,9 @@ std::string name_of(uint32_t item, uint64_t place) {
 struct Piece {
   d_iov_t memory;
   d_sg_list_t list;
-  Piece(void* data, size_t length) : memory{}, list{1, 0, &memory} { d_iov_set(&memory, data, length); }
+  Piece(void* data, size_t length) : memory{}, list{1, 0, &memory} {
+    d_iov_set(&memory, data, length);
+  }
   Piece(const Piece&) = delete;
 };
 
@@ -25,7 +27,8 @@ struct EntryParts {
   d_iov_t memory[3] = {};
   d_sg_list_t lists[3] = {};
 
-  explicit EntryParts(const EntrySizes& sizes) : value(sizes.value), array(sizes.array), large(sizes.large) {
+  explicit EntryParts(const EntrySizes& sizes)
+      : value(sizes.value), array(sizes.array), large(sizes.large) {
     range = {0, sizes.array};
     static char names[3][8] = {"value", "array", "large"};
     std::vector<uint8_t>* data[3] = {&value, &array, &large};
@@ -87,10 +90,14 @@ int Storage::open(const std::string& pool, const std::string& container, const P
   if (const int failed = daos_init()) return failed;
   initialised_ = true;
   step_ = "pool " + pool;
-  if (const int failed = daos_pool_connect(pool.c_str(), nullptr, DAOS_PC_RW, &pool_, nullptr, nullptr)) return failed;
+  if (const int failed =
+          daos_pool_connect(pool.c_str(), nullptr, DAOS_PC_RW, &pool_, nullptr, nullptr))
+    return failed;
   pool_open_ = true;
   step_ = "container " + container;
-  if (const int failed = daos_cont_open(pool_, container.c_str(), DAOS_COO_RW, &container_, nullptr, nullptr)) return failed;
+  if (const int failed =
+          daos_cont_open(pool_, container.c_str(), DAOS_COO_RW, &container_, nullptr, nullptr))
+    return failed;
   container_open_ = true;
   if (plan.files > 0 || plan.names > 0)
     if (const int failed = open_dfs(plan)) return failed;
@@ -111,7 +118,8 @@ int Storage::open(const std::string& pool, const std::string& container, const P
 
 int Storage::write_file(const Record& record) {
   std::vector<uint8_t> data(record.length);
-  Pattern{plan_.seed, item_id(record.kind, record.item), record.generation}.fill(record.offset, data.data(), data.size());
+  Pattern{plan_.seed, item_id(record.kind, record.item), record.generation}.fill(
+      record.offset, data.data(), data.size());
   // Two pieces of memory, cut somewhere: scatter-gather belongs to the interface.
   const size_t cut = record.generation % 3 == 0 ? data.size() / 3 : 0;
   d_iov_t memory[2];
@@ -121,13 +129,15 @@ int Storage::write_file(const Record& record) {
   return -dfs_write(dfs_, files_[record.item], &list, record.offset, nullptr);
 }
 
-int Storage::read_file(uint32_t item, uint64_t offset, uint64_t length, std::vector<uint8_t>& found) {
+int Storage::read_file(uint32_t item, uint64_t offset, uint64_t length,
+                       std::vector<uint8_t>& found) {
   found.assign(length, 0xEE);
   uint64_t done = 0;
   while (done < length) {
     Piece piece(found.data() + done, std::min<uint64_t>(length - done, 3u << 20));
     daos_size_t got = 0;
-    if (const int failed = dfs_read(dfs_, files_[item], &piece.list, offset + done, &got, nullptr)) return -failed;
+    if (const int failed = dfs_read(dfs_, files_[item], &piece.list, offset + done, &got, nullptr))
+      return -failed;
     if (got == 0) break;
     done += got;
   }
@@ -149,23 +159,30 @@ int Storage::write_entry(const Record& record) {
   if (record.length == 0) return daos_obj_punch_dkeys(entries_, DAOS_TX_NONE, 0, 1, &dkey, nullptr);
   EntryParts parts(entry_sizes(record.generation));
   parts.fill({plan_.seed, item_id(record.kind, record.item), record.generation});
-  return daos_obj_update(entries_, DAOS_TX_NONE, 0, &dkey, 3, parts.descriptors, parts.lists, nullptr);
+  return daos_obj_update(entries_, DAOS_TX_NONE, 0, &dkey, 3, parts.descriptors, parts.lists,
+                         nullptr);
 }
 
 int Storage::write_key_value(const Record& record) {
   const std::string name = "key-" + std::to_string(record.item);
-  if (record.length == 0) return daos_kv_remove(key_values_, DAOS_TX_NONE, 0, name.c_str(), nullptr);
+  if (record.length == 0)
+    return daos_kv_remove(key_values_, DAOS_TX_NONE, 0, name.c_str(), nullptr);
   std::vector<uint8_t> data(record.length);
-  Pattern{plan_.seed, item_id(record.kind, record.item), record.generation}.fill(0, data.data(), data.size());
+  Pattern{plan_.seed, item_id(record.kind, record.item), record.generation}.fill(0, data.data(),
+                                                                                 data.size());
   return daos_kv_put(key_values_, DAOS_TX_NONE, 0, name.c_str(), data.size(), data.data(), nullptr);
 }
 
 int Storage::write_name(const Record& record, uint64_t old_place) {
-  const std::string from = name_of(record.item, old_place), to = name_of(record.item, record.offset);
+  const std::string from = name_of(record.item, old_place),
+                    to = name_of(record.item, record.offset);
   if (record.offset == 0) return -dfs_remove(dfs_, directory_, from.c_str(), false, nullptr);
-  if (old_place != 0) return -dfs_move(dfs_, directory_, from.c_str(), directory_, to.c_str(), nullptr);
+  if (old_place != 0)
+    return -dfs_move(dfs_, directory_, from.c_str(), directory_, to.c_str(), nullptr);
   dfs_obj_t* made = nullptr;
-  const mode_t type = record.item % 4 == 0 ? S_IFDIR | 0755 : record.item % 4 == 1 ? S_IFLNK | 0777 : S_IFREG | 0640;
+  const mode_t type = record.item % 4 == 0   ? S_IFDIR | 0755
+                      : record.item % 4 == 1 ? S_IFLNK | 0777
+                                             : S_IFREG | 0640;
   if (S_ISDIR(type)) return -dfs_mkdir(dfs_, directory_, to.c_str(), 0755, 0);
   const int failed = dfs_open(dfs_, directory_, to.c_str(), type, O_RDWR | O_CREAT | O_EXCL, 0, 0,
                               S_ISLNK(type) ? "to/somewhere" : nullptr, &made);
@@ -182,20 +199,28 @@ int Storage::matches_entry(const Record& record, std::string& why) {
   EntryParts wanted(sizes), found(EntrySizes{200, 2048, 65000});
   for (daos_iod_t& descriptor : found.descriptors)
     if (descriptor.iod_type == DAOS_IOD_SINGLE) descriptor.iod_size = DAOS_REC_ANY;
-  if (const int failed = daos_obj_fetch(entries_, DAOS_TX_NONE, 0, &dkey, 3, found.descriptors, found.lists, nullptr, nullptr)) return failed;
-  const daos_size_t sizes_found[3] = {found.descriptors[0].iod_size, found.descriptors[1].iod_size, found.descriptors[2].iod_size};
+  if (const int failed = daos_obj_fetch(entries_, DAOS_TX_NONE, 0, &dkey, 3, found.descriptors,
+                                        found.lists, nullptr, nullptr))
+    return failed;
+  const daos_size_t sizes_found[3] = {found.descriptors[0].iod_size, found.descriptors[1].iod_size,
+                                      found.descriptors[2].iod_size};
   if (!there) {
     if (sizes_found[0] == 0 && sizes_found[1] == 0 && sizes_found[2] == 0) return 1;
-    why = "must be gone, has sizes " + std::to_string(sizes_found[0]) + ", " + std::to_string(sizes_found[1]) + ", " + std::to_string(sizes_found[2]);
+    why = "must be gone, has sizes " + std::to_string(sizes_found[0]) + ", " +
+          std::to_string(sizes_found[1]) + ", " + std::to_string(sizes_found[2]);
     return 0;
   }
   wanted.fill({plan_.seed, item_id(record.kind, record.item), record.generation});
-  const bool value = sizes_found[0] == sizes.value && std::memcmp(found.value.data(), wanted.value.data(), sizes.value) == 0;
-  const bool array = sizes_found[1] == 1 && std::memcmp(found.array.data(), wanted.array.data(), sizes.array) == 0;
-  const bool large = sizes_found[2] == sizes.large && std::memcmp(found.large.data(), wanted.large.data(), sizes.large) == 0;
-  why = std::string("generation ") + std::to_string(record.generation) + ": value " + (value ? "right" : "wrong") +
-        ", array " + (array ? "right" : "wrong") + ", large value " + (large ? "right" : "wrong") + "; sizes found " +
-        std::to_string(sizes_found[0]) + ", " + std::to_string(sizes_found[1]) + ", " + std::to_string(sizes_found[2]);
+  const bool value = sizes_found[0] == sizes.value &&
+                     std::memcmp(found.value.data(), wanted.value.data(), sizes.value) == 0;
+  const bool array =
+      sizes_found[1] == 1 && std::memcmp(found.array.data(), wanted.array.data(), sizes.array) == 0;
+  const bool large = sizes_found[2] == sizes.large &&
+                     std::memcmp(found.large.data(), wanted.large.data(), sizes.large) == 0;
+  why = std::string("generation ") + std::to_string(record.generation) + ": value " +
+        (value ? "right" : "wrong") + ", array " + (array ? "right" : "wrong") + ", large value " +
+        (large ? "right" : "wrong") + "; sizes found " + std::to_string(sizes_found[0]) + ", " +
+        std::to_string(sizes_found[1]) + ", " + std::to_string(sizes_found[2]);
   return value && array && large;
 }
 
@@ -203,11 +228,16 @@ int Storage::matches_key_value(const Record& record, std::string& why) {
   const std::string name = "key-" + std::to_string(record.item);
   std::vector<uint8_t> found(128 << 10), wanted(record.length);
   daos_size_t size = found.size();
-  const int failed = daos_kv_get(key_values_, DAOS_TX_NONE, 0, name.c_str(), &size, found.data(), nullptr);
-  if (failed == -DER_NONEXIST) size = 0;
-  else if (failed) return failed;
-  Pattern{plan_.seed, item_id(record.kind, record.item), record.generation}.fill(0, wanted.data(), wanted.size());
-  why = "generation " + std::to_string(record.generation) + ": must have " + std::to_string(wanted.size()) + " bytes, has " + std::to_string(size);
+  const int failed =
+      daos_kv_get(key_values_, DAOS_TX_NONE, 0, name.c_str(), &size, found.data(), nullptr);
+  if (failed == -DER_NONEXIST)
+    size = 0;
+  else if (failed)
+    return failed;
+  Pattern{plan_.seed, item_id(record.kind, record.item), record.generation}.fill(0, wanted.data(),
+                                                                                 wanted.size());
+  why = "generation " + std::to_string(record.generation) + ": must have " +
+        std::to_string(wanted.size()) + " bytes, has " + std::to_string(size);
   return size == wanted.size() && std::memcmp(found.data(), wanted.data(), size) == 0;
 }
 
@@ -215,7 +245,7 @@ int Storage::matches_name(const Record& record, std::string& why) {
   why.clear();
   bool good = true;
   for (uint64_t place : {1, 2}) {
-    struct stat stat{};
+    struct stat stat {};
     const int failed = dfs_stat(dfs_, directory_, name_of(record.item, place).c_str(), &stat);
     if (failed && failed != ENOENT) return -failed;
     const bool there = failed == 0;

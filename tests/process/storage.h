@@ -33,8 +33,8 @@ class Storage {
   // Moves a name to the place record.offset (0: removed, 1 and 2: two names).
   int write_name(const Record& record, uint64_t old_place);
 
-  // 1 if what is stored is exactly what this record left (generation 0: nothing), 0 if not; kBothNames for a
-  // name that a move left in both places. Negative: an error.
+  // 1 if what is stored is exactly what this record left (generation 0: nothing), 0 if not;
+  // kBothNames for a name that a move left in both places. Negative: an error.
   static constexpr int kBothNames = 2;
   int matches(const Record& record, std::string& why);
 

@@ -3,7 +3,8 @@
 //   process_writer run POOL CONTAINER JOURNAL [--seed N] [--threads N] [--seconds S] [--bytes N]
 //                  [--files N] [--file-bytes N] [--entries N] [--keys N] [--names N]
 //   process_writer verify POOL CONTAINER JOURNAL
-//   process_writer pending - - JOURNAL     how many operations have no known end; no server is needed
+//   process_writer pending - - JOURNAL     how many operations have no known end; no server is
+//   needed
 // SIGTERM ends a run after the operations in flight.
 #include <signal.h>
 #include <time.h>
@@ -51,8 +52,8 @@ struct Totals {
   std::mutex mutex;
 };
 
-// Finds out what became of an operation that was not acknowledged. 1: there; 0: absent; -1: neither.
-// Waits for the server, as long as the run may go on.
+// Finds out what became of an operation that was not acknowledged. 1: there; 0: absent; -1:
+// neither. Waits for the server, as long as the run may go on.
 int resolve(Storage& storage, const Expected& before, const Record& record) {
   const double give_up = now() + 120;
   std::string why;
@@ -62,8 +63,11 @@ int resolve(Storage& storage, const Expected& before, const Record& record) {
       std::vector<uint8_t> found;
       result = storage.read_file(record.item, record.offset, record.length, found);
       if (result == 0) {
-        if (found.size() == record.length && part_is_there(before.plan, record, found.data())) return 1;
-        if (part_is_absent(before.plan, before.files[record.item], record, found.data(), found.size())) return 0;
+        if (found.size() == record.length && part_is_there(before.plan, record, found.data()))
+          return 1;
+        if (part_is_absent(before.plan, before.files[record.item], record, found.data(),
+                           found.size()))
+          return 0;
         why = "neither the old bytes nor the new ones";
       }
     } else {
@@ -71,22 +75,29 @@ int resolve(Storage& storage, const Expected& before, const Record& record) {
       if (result == 1) return 1;
       if (result == Storage::kBothNames) {
         // The same move again completes it.
-        if (storage.write_name(record, before.items.at(item_id(record.kind, record.item)).newest.offset) == 0) return 1;
+        if (storage.write_name(
+                record, before.items.at(item_id(record.kind, record.item)).newest.offset) == 0)
+          return 1;
         result = -DER_AGAIN;
       }
       std::string why_not_old;
-      if (result == 0) result = storage.matches(before.items.at(item_id(record.kind, record.item)).newest, why_not_old);
+      if (result == 0)
+        result =
+            storage.matches(before.items.at(item_id(record.kind, record.item)).newest, why_not_old);
       if (result == 1) return 0;
       why += "; and as before: " + why_not_old;
     }
     if (result == 0) {
-      std::fprintf(stderr, "writer: TORN: %s %u, offset %llu, length %llu, generation %llu: %s\n", kind_name(record.kind),
-                   record.item, static_cast<unsigned long long>(record.offset), static_cast<unsigned long long>(record.length),
+      std::fprintf(stderr, "writer: TORN: %s %u, offset %llu, length %llu, generation %llu: %s\n",
+                   kind_name(record.kind), record.item,
+                   static_cast<unsigned long long>(record.offset),
+                   static_cast<unsigned long long>(record.length),
                    static_cast<unsigned long long>(record.generation), why.c_str());
       return -1;
     }
     if (now() > give_up) {
-      std::fprintf(stderr, "writer: reading back %s %u fails since 120 s, the last time with %d\n", kind_name(record.kind), record.item, result);
+      std::fprintf(stderr, "writer: reading back %s %u fails since 120 s, the last time with %d\n",
+                   kind_name(record.kind), record.item, result);
       return -2;
     }
     timespec pause{0, 20'000'000};
@@ -96,8 +107,14 @@ int resolve(Storage& storage, const Expected& before, const Record& record) {
 
 class Worker {
  public:
-  Worker(Storage& storage, Journal& journal, Expected& expected, Totals& totals, const Arguments& arguments, unsigned index)
-      : storage_(storage), journal_(journal), expected_(expected), totals_(totals), arguments_(arguments), index_(index),
+  Worker(Storage& storage, Journal& journal, Expected& expected, Totals& totals,
+         const Arguments& arguments, unsigned index)
+      : storage_(storage),
+        journal_(journal),
+        expected_(expected),
+        totals_(totals),
+        arguments_(arguments),
+        index_(index),
         choices_(mix(expected.plan.seed * 1000 + index) + expected.newest_generation()) {}
 
   void run(double end) {
@@ -110,7 +127,8 @@ class Worker {
  private:
   // Items of this thread: every threads-th one.
   bool choose(uint32_t count, uint32_t& item) {
-    const uint32_t mine = count / arguments_.threads + (index_ < count % arguments_.threads ? 1 : 0);
+    const uint32_t mine =
+        count / arguments_.threads + (index_ < count % arguments_.threads ? 1 : 0);
     if (mine == 0) return false;
     item = static_cast<uint32_t>(choices_.below(mine)) * arguments_.threads + index_;
     return true;
@@ -122,12 +140,17 @@ class Worker {
     const Plan& plan = expected_.plan;
     const uint64_t choice = choices_.below(100);
     const uint32_t counts[4] = {plan.files, plan.entries, plan.key_values, plan.names};
-    record.kind = choice < 45 ? ItemKind::kFile : choice < 65 ? ItemKind::kEntry : choice < 90 ? ItemKind::kKeyValue : ItemKind::kName;
+    record.kind = choice < 45   ? ItemKind::kFile
+                  : choice < 65 ? ItemKind::kEntry
+                  : choice < 90 ? ItemKind::kKeyValue
+                                : ItemKind::kName;
     if (!choose(counts[static_cast<int>(record.kind)], record.item)) return;
     record.generation = ++totals_.generation;
     std::vector<Record> parts;
-    if (record.kind == ItemKind::kFile) choose_range(record, parts);
-    else parts.push_back(choose_value(record));
+    if (record.kind == ItemKind::kFile)
+      choose_range(record, parts);
+    else
+      parts.push_back(choose_value(record));
     journal_.append(parts.data(), parts.size());
     const double start = now();
     const int failed = execute(record.kind == ItemKind::kFile ? record : parts[0]);
@@ -152,7 +175,8 @@ class Worker {
     for (uint64_t done = 0; done < record.length;) {
       Record part = record;
       part.offset = record.offset + done;
-      part.length = std::min(record.length - done, plan.chunk_bytes - part.offset % plan.chunk_bytes);
+      part.length =
+          std::min(record.length - done, plan.chunk_bytes - part.offset % plan.chunk_bytes);
       parts.push_back(part);
       done += part.length;
     }
@@ -166,7 +190,8 @@ class Worker {
       return record;
     }
     const EntrySizes sizes = entry_sizes(record.generation);
-    record.length = record.kind == ItemKind::kEntry ? sizes.value + sizes.array + sizes.large : key_value_size(record.generation);
+    record.length = record.kind == ItemKind::kEntry ? sizes.value + sizes.array + sizes.large
+                                                    : key_value_size(record.generation);
     if (choices_.below(16) == 0) record.length = 0;
     return record;
   }
@@ -186,8 +211,8 @@ class Worker {
   void settle(std::vector<Record>& parts, int failed) {
     if (failed) {
       ++totals_.failed;
-      std::fprintf(stderr, "writer: %s %u, generation %llu: error %d\n", kind_name(parts[0].kind), parts[0].item,
-                   static_cast<unsigned long long>(parts[0].generation), failed);
+      std::fprintf(stderr, "writer: %s %u, generation %llu: error %d\n", kind_name(parts[0].kind),
+                   parts[0].item, static_cast<unsigned long long>(parts[0].generation), failed);
     }
     for (Record& part : parts) {
       part.state = RecordState::kAcknowledged;
@@ -227,14 +252,20 @@ int check_everything(Storage& storage, const Expected& expected) {
     int failed = storage.file_size(i, size);
     if (!failed) failed = storage.read_file(i, 0, std::max(expected.plan.file_bytes, size), found);
     Finding finding;
-    if (failed) finding = {false, 0, "reading fails with " + std::to_string(failed)};
-    else finding = compare_file(expected.plan, i, expected.files[i], found, expected.newest_generation());
+    if (failed)
+      finding = {false, 0, "reading fails with " + std::to_string(failed)};
+    else
+      finding =
+          compare_file(expected.plan, i, expected.files[i], found, expected.newest_generation());
     if (finding.good && size != found.size())
-      finding = {false, size, "size says " + std::to_string(size) + ", reading gives " + std::to_string(found.size())};
+      finding = {
+          false, size,
+          "size says " + std::to_string(size) + ", reading gives " + std::to_string(found.size())};
     bytes += found.size();
     if (finding.good) continue;
     ++bad;
-    std::printf("WRONG: file-%u at offset %llu: %s\n", i, static_cast<unsigned long long>(finding.offset), finding.what.c_str());
+    std::printf("WRONG: file-%u at offset %llu: %s\n", i,
+                static_cast<unsigned long long>(finding.offset), finding.what.c_str());
   }
   for (const auto& [id, item] : expected.items) {
     const Record& newest = item.newest;
@@ -249,16 +280,20 @@ int check_everything(Storage& storage, const Expected& expected) {
                 item.is_open ? ("; and with the one in flight: " + why_open).c_str() : "");
   }
   if (bad == 0)
-    std::printf("verified: %llu acknowledged operations of %llu bytes, %llu bytes now stored, %llu in flight\n",
-                static_cast<unsigned long long>(expected.acknowledged), static_cast<unsigned long long>(expected.acknowledged_bytes),
-                static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(expected.unknown));
+    std::printf(
+        "verified: %llu acknowledged operations of %llu bytes, %llu bytes now stored, %llu in "
+        "flight\n",
+        static_cast<unsigned long long>(expected.acknowledged),
+        static_cast<unsigned long long>(expected.acknowledged_bytes),
+        static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(expected.unknown));
   return bad ? 1 : 0;
 }
 
 // What an earlier run left unknown.
 bool settle_leftovers(Storage& storage, Journal& journal, Expected& expected) {
   std::vector<Record> open;
-  for (const ExpectedFile& file : expected.files) open.insert(open.end(), file.open.begin(), file.open.end());
+  for (const ExpectedFile& file : expected.files)
+    open.insert(open.end(), file.open.begin(), file.open.end());
   for (const auto& [id, item] : expected.items)
     if (item.is_open) open.push_back(item.open);
   for (Record& record : open) {
@@ -280,13 +315,17 @@ int run(const Arguments& arguments, Storage& storage, Journal& journal, Expected
   const double start = now(), end = arguments.seconds > 0 ? start + arguments.seconds : 1e18;
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < arguments.threads; ++i)
-    threads.emplace_back([&, i] { Worker(storage, journal, expected, totals, arguments, i).run(end); });
+    threads.emplace_back(
+        [&, i] { Worker(storage, journal, expected, totals, arguments, i).run(end); });
   for (std::thread& thread : threads) thread.join();
-  std::printf("wrote: %llu operations, %llu bytes in %.1f s, %llu errors (%llu there, %llu absent), longest %.2f s\n",
-              static_cast<unsigned long long>(totals.operations.load()), static_cast<unsigned long long>(totals.bytes.load()),
-              now() - start, static_cast<unsigned long long>(totals.failed.load()),
-              static_cast<unsigned long long>(totals.resolved_there.load()),
-              static_cast<unsigned long long>(totals.resolved_absent.load()), totals.longest);
+  std::printf(
+      "wrote: %llu operations, %llu bytes in %.1f s, %llu errors (%llu there, %llu absent), "
+      "longest %.2f s\n",
+      static_cast<unsigned long long>(totals.operations.load()),
+      static_cast<unsigned long long>(totals.bytes.load()), now() - start,
+      static_cast<unsigned long long>(totals.failed.load()),
+      static_cast<unsigned long long>(totals.resolved_there.load()),
+      static_cast<unsigned long long>(totals.resolved_absent.load()), totals.longest);
   return totals.wrong ? 1 : 0;
 }
 
@@ -300,16 +339,26 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     const std::string option = argv[i];
     const char* value = argv[i + 1];
     const uint64_t number = std::strtoull(value, nullptr, 10);
-    if (option == "--seed") arguments.plan.seed = number;
-    else if (option == "--threads") arguments.threads = static_cast<unsigned>(number ? number : 1);
-    else if (option == "--seconds") arguments.seconds = std::strtod(value, nullptr);
-    else if (option == "--bytes") arguments.bytes = number;
-    else if (option == "--files") arguments.plan.files = static_cast<uint32_t>(number);
-    else if (option == "--file-bytes") arguments.plan.file_bytes = number;
-    else if (option == "--entries") arguments.plan.entries = static_cast<uint32_t>(number);
-    else if (option == "--keys") arguments.plan.key_values = static_cast<uint32_t>(number);
-    else if (option == "--names") arguments.plan.names = static_cast<uint32_t>(number);
-    else return false;
+    if (option == "--seed")
+      arguments.plan.seed = number;
+    else if (option == "--threads")
+      arguments.threads = static_cast<unsigned>(number ? number : 1);
+    else if (option == "--seconds")
+      arguments.seconds = std::strtod(value, nullptr);
+    else if (option == "--bytes")
+      arguments.bytes = number;
+    else if (option == "--files")
+      arguments.plan.files = static_cast<uint32_t>(number);
+    else if (option == "--file-bytes")
+      arguments.plan.file_bytes = number;
+    else if (option == "--entries")
+      arguments.plan.entries = static_cast<uint32_t>(number);
+    else if (option == "--keys")
+      arguments.plan.key_values = static_cast<uint32_t>(number);
+    else if (option == "--names")
+      arguments.plan.names = static_cast<uint32_t>(number);
+    else
+      return false;
   }
   return arguments.verb == "run" || arguments.verb == "verify" || arguments.verb == "pending";
 }
@@ -317,10 +366,12 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 int program(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
-    std::fprintf(stderr, "process_writer run|verify POOL CONTAINER JOURNAL [--seed N] [--threads N] [--seconds S] ...\n");
+    std::fprintf(stderr,
+                 "process_writer run|verify POOL CONTAINER JOURNAL [--seed N] [--threads N] "
+                 "[--seconds S] ...\n");
     return 2;
   }
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = [](int) { stopping = true; };
   sigaction(SIGTERM, &action, nullptr);
   Plan plan = arguments.plan;
@@ -328,7 +379,8 @@ int program(int argc, char** argv) {
   std::string error;
   const bool runs = arguments.verb == "run";
   std::vector<Record> records;
-  if ((runs && !journal.open(arguments.journal, plan, error)) || !Journal::load(arguments.journal, plan, records, error)) {
+  if ((runs && !journal.open(arguments.journal, plan, error)) ||
+      !Journal::load(arguments.journal, plan, records, error)) {
     std::fprintf(stderr, "writer: %s\n", error.c_str());
     return 2;
   }

@@ -9,7 +9,7 @@ cmd_tidy() { # --quick leaves out the headers' own compilation
 
 cmd_fix() {
   setup_quiet
-  git ls-files 'src/*.cc' 'src/*.h' 'simulation/*.cc' 'simulation/*.h' 'bench/*.cc' 'bench/*.h' | xargs clang-format-16 -i
+  git ls-files 'src/*.cc' 'src/*.h' 'simulation/*.cc' 'simulation/*.h' 'bench/*.cc' 'bench/*.h' 'tests/*.cc' 'tests/*.h' | xargs clang-format-16 -i
   say "fix: formatted $(git ls-files 'src/*.cc' 'src/*.h' 'simulation/*.cc' 'simulation/*.h' 'bench/*.cc' 'bench/*.h' | wc -l) files"
 }
 
@@ -63,14 +63,14 @@ cmd_test() { # [all | filter]
   VARVE_SEEDS_FACTOR=$([ "$what" = all ] && echo 10 || echo 1) run_ctest release
   say "test: building the subset for the address and undefined sanitizers ($((SECONDS - start)) s in)"
   build_quiet asan | tail -1
-  run_ctest asan -LE "heavy|process" -E "interface"
+  VARVE_SEEDS=40 run_ctest asan -j2 -LE "heavy|process" -E "interface"
   if [ "$what" = all ]; then
     say "test: thread sanitizer ($((SECONDS - start)) s in)"
     build_quiet tsan | tail -1
-    run_ctest tsan -LE "heavy|process" -E "interface"
+    VARVE_SEEDS=20 run_ctest tsan -LE "heavy|process" -E "interface"
     say "test: gcc ($((SECONDS - start)) s in)"
     build_quiet gcc | tail -1
-    run_ctest gcc -LE "heavy|process"
+    VARVE_SEEDS=100 run_ctest gcc -LE "heavy|process"
   fi
   [ "$what" != all ] || cmd_sim_planted
   cmd_tidy --quick

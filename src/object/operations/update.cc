@@ -40,7 +40,8 @@ Result<void> verify(UpdateWork& work) {
     if (value.has_checksums) {
       auto good = store::verify_run(value.bytes, {work.checksums.data() + value.first_checksum, value.checksums});
       if (!good.ok())
-        return Error(Code::kChecksum, "object " + work.target.oid.to_string() + ": data of an update was damaged on its way: " +
+        return Error(Code::kChecksum, "object " + work.target.oid.to_string() +
+                                          ": data of an update was damaged on its way: " +
                                           std::string(good.error().text()) + "; send it again");
       continue;
     }

@@ -27,7 +27,8 @@ Result<Decision<AttributesReply>> attributes(const State& state, const std::stri
       if (count(state, prefix) + attributes.size() > kAttributesMax)
         return Error(Code::kNoSpace, "more than " + std::to_string(kAttributesMax) +
                                          " attributes are not kept; delete some");
-      for (const Attribute& attribute : attributes) decision.batch.push_back({prefix + attribute.name, attribute.value});
+      for (const Attribute& attribute : attributes)
+        decision.batch.push_back({prefix + attribute.name, attribute.value});
       return decision;
     case AttributeVerb::kDelete:
       for (const Attribute& attribute : attributes) decision.batch.push_back({prefix + attribute.name, std::nullopt});
