@@ -404,7 +404,8 @@ TEST_F(EngineTest, overwritten_space_is_used_again) {
   make_container(256 * kMiB);
   for (int i = 0; i < 400; ++i) {
     const Buffer value = value_of(kMiB, i);
-    auto updated = i % 2 ? update("d" + std::to_string(i % 4), value) : update_array("a" + std::to_string(i % 4), value);
+    auto updated = i % 2 ? update("d" + std::to_string(i % 4), value)
+                         : update_array("a" + std::to_string(i % 4), value);
     ASSERT_TRUE(updated.ok()) << i << ": " << updated.error().describe();
     time_.run_for(5ms);
   }

@@ -174,7 +174,9 @@ TEST_F(PoolTest, user_attributes) {
   EXPECT_EQ(count(state, prefix), 1u);
   EXPECT_EQ(attributes(state, prefix, AttributeVerb::kSet, {{"", {}, false}}).code(),
             Code::kInvalid);
-  EXPECT_EQ(attributes(state, prefix, AttributeVerb::kSet, {{std::string(512, 'x'), {}, false}}).code(), Code::kInvalid);
+  EXPECT_EQ(
+      attributes(state, prefix, AttributeVerb::kSet, {{std::string(512, 'x'), {}, false}}).code(),
+      Code::kInvalid);
   EXPECT_EQ(attributes(state, prefix, static_cast<AttributeVerb>(9), {}).code(), Code::kInvalid);
 }
 
