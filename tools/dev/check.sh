@@ -63,7 +63,7 @@ cmd_test() { # [all | filter]
   VARVE_SEEDS_FACTOR=$([ "$what" = all ] && echo 10 || echo 1) run_ctest release
   say "test: building the subset for the address and undefined sanitizers ($((SECONDS - start)) s in)"
   build_quiet asan | tail -1
-  VARVE_SEEDS=40 run_ctest asan -j2 -LE "heavy|process" -E "interface"
+  VARVE_SEEDS=40 run_ctest asan -LE "heavy|process" -E "interface"
   if [ "$what" = all ]; then
     say "test: thread sanitizer ($((SECONDS - start)) s in)"
     build_quiet tsan | tail -1
