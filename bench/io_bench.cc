@@ -33,7 +33,7 @@ struct Size {
 };
 constexpr Size kSizes[] = {{"64B", 64, 100'000}, {"4KiB", 4 * kKiB, 20'000}, {"1MiB", kMiB, 64}};
 constexpr unsigned kDepths[] = {1, 16, 64};
-constexpr uint64_t kPoolBytes = 1 * kGiB;
+constexpr uint64_t kPoolBytes = 3 * kGiB;
 // Memory is measured in use, not when the kernel gives it: as much is written before.
 constexpr uint64_t kWarmBytes = kPoolBytes * 3 / 2;
 
