@@ -189,6 +189,8 @@ class StoreRun {
         change_snapshots(machine);
       else if (dice < 92)
         well(machine, machine.volume->checkpoint(), "checkpoint");
+      else if (dice < 94)
+        rollback(machine);
       else if (!pending_.empty())
         make_durable(machine, pending_[random_.below(pending_.size())].lsn);
     }
@@ -200,7 +202,7 @@ class StoreRun {
   }
 
   uint64_t pick_epoch() {
-    const uint64_t low = horizon_ + 1;
+    const uint64_t low = std::max(horizon_, rolled_back_at_) + 1;
     if (random_.one_in(8)) return std::max(top_, low);
     if (random_.one_in(8) && top_ > low) return low + random_.below(top_ - low);
     top_ = std::max(top_ + 1 + random_.below(3), low);
@@ -284,6 +286,28 @@ class StoreRun {
     agree(machine, operation, machine.store->punch(*machine.container, punch.punch), nullptr);
   }
 
+  // To anything that can be read still.
+  void rollback(Machine& machine) {
+    ModelOperation operation;
+    operation.kind = ModelOperation::Kind::kRollback;
+    operation.rollback_to = readable_epoch();
+    top_ = std::max({top_, horizon_, rolled_back_at_, operation.rollback_to}) + 1;
+    operation.epoch = top_;
+    if (!ready(machine, kSmallTransactionBytes)) return;
+    const auto result = machine.store->rollback(*machine.container, Epoch{operation.rollback_to},
+                                                Epoch{operation.epoch});
+    if (result.code() == Code::kBusy) return;
+    rolled_back_at_ = operation.epoch;
+    agree(machine, operation, result, nullptr);
+    compare_now(machine);
+  }
+
+  uint64_t readable_epoch() {
+    if (!snapshots_.empty() && random_.one_in(2))
+      return snapshots_[random_.below(snapshots_.size())];
+    return horizon_ + random_.below(top_ + 2 - std::min(top_, horizon_));
+  }
+
   void reclaim(Machine& machine) {
     const uint64_t low = horizon_;
     const uint64_t horizon = low + random_.below(top_ - std::min(top_ - 1, low));
@@ -319,7 +343,7 @@ class StoreRun {
   std::string compare(Machine& machine, const ReferenceModel& model) {
     std::vector<uint64_t> epochs = snapshots_;
     epochs.push_back(~0ULL);
-    epochs.push_back(horizon_ + random_.below(top_ + 2 - std::min(top_, horizon_)));
+    epochs.push_back(readable_epoch());
     const auto read = [&](uint64_t offset, MutableByteView into) {
       DiskFaults faults;
       if (flips_bits_) faults.bit_flip_one_in = 3;
@@ -333,6 +357,15 @@ class StoreRun {
       std::string difference =
           compare_store(*machine.store, *machine.container, model, shape_, epoch, random_, read);
       if (!difference.empty()) return "at epoch " + std::to_string(epoch) + ": " + difference;
+    }
+    for (int pair = 0; pair < 3; ++pair) {
+      const uint64_t from = readable_epoch();
+      const uint64_t to = random_.one_in(3) ? ~0ULL : std::max(from, readable_epoch());
+      const std::string difference = compare_differences(*machine.store, *machine.container, model,
+                                                         from, to, random_);
+      if (!difference.empty())
+        return "between epochs " + std::to_string(from) + " and " + std::to_string(to) + ": " +
+               difference;
     }
     if (model.newest_epoch() > machine.store->newest_epoch().value)
       return "newest_epoch() is too low";
@@ -380,6 +413,7 @@ class StoreRun {
   std::vector<uint64_t> snapshots_;
   // What reclaim() may have merged: no write at or below, no read below but at snapshots.
   uint64_t horizon_ = 0;
+  uint64_t rolled_back_at_ = 0;  // no write at or below, even if the power took the rollback
   bool acknowledged_any_ = false;
   StoreOutcome outcome_;
 };

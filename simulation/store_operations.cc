@@ -1,6 +1,7 @@
 #include "simulation/store_operations.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "device/device.h"
 
@@ -193,8 +194,12 @@ StorePunch::StorePunch(const ModelOperation& operation) : dkey_(operation.dkey) 
 }
 
 std::string describe(const ModelOperation& operation) {
-  constexpr const char* kKinds[] = {"update", "punch object", "punch dkey", "punch akeys"};
+  constexpr const char* kKinds[] = {"update", "punch object", "punch dkey", "punch akeys",
+                                    "rollback"};
   std::string text = kKinds[static_cast<int>(operation.kind)];
+  if (operation.kind == ModelOperation::Kind::kRollback)
+    return text + " to " + std::to_string(operation.rollback_to) + " at " +
+           std::to_string(operation.epoch);
   text += " " + operation.oid.to_string() + " at " + std::to_string(operation.epoch) +
           " conditions " + std::to_string(operation.conditions) + " dkey '" +
           readable(operation.dkey) + "'";
@@ -437,6 +442,50 @@ std::string compare_store(Store& store, Container& container, const ReferenceMod
                           const StoreShape& shape, uint64_t epoch, Random& random,
                           const ReadDevice& read) {
   return Comparison(store, container, model, epoch, random, read).go(shape);
+}
+
+namespace {
+bool comes_before(const Difference& a, const Difference& b) {
+  return std::tie(a.oid, a.dkey, a.akey, a.index) < std::tie(b.oid, b.dkey, b.akey, b.index);
+}
+bool same(const Difference& a, const Difference& b) {
+  return !comes_before(a, b) && !comes_before(b, a) && a.kind == b.kind && a.count == b.count &&
+         a.before == b.before && a.after == b.after;
+}
+std::string describe(const std::vector<Difference>& all, const char* whose) {
+  std::string text = whose;
+  for (const Difference& one : all)
+    text += "\n  " + one.oid.to_string() + " '" + readable(std::string(as_text(one.dkey))) + "' '" +
+            readable(std::string(as_text(one.akey))) + "' [" + std::to_string(one.index) + "+" +
+            std::to_string(one.count) + "] " + (one.before ? "was" : "-") + " " +
+            (one.after ? "is" : "-");
+  return text;
+}
+}  // namespace
+
+std::string compare_differences(Store& store, Container& container, const ReferenceModel& model,
+                                uint64_t from, uint64_t to, Random& random) {
+  std::vector<Difference> found;
+  for (DiffAnchor anchor; !anchor.end;) {
+    const auto limit = static_cast<uint32_t>(1 + random.below(random.one_in(2) ? 3 : 100));
+    auto page = store.diff(container, Epoch{from}, Epoch{to}, anchor, limit);
+    if (!page.ok()) return "diff: " + page.error().describe();
+    if (page->size() > limit) return "a page of differences is longer than was asked for";
+    for (Difference& one : *page) {
+      // A page may end within a run of records.
+      Difference* last = found.empty() ? nullptr : &found.back();
+      if (last && one.kind == ValueKind::kArray && last->oid == one.oid && last->dkey == one.dkey &&
+          last->akey == one.akey && last->index + last->count == one.index &&
+          last->before == one.before && last->after == one.after)
+        last->count += one.count;
+      else
+        found.push_back(std::move(one));
+    }
+  }
+  std::stable_sort(found.begin(), found.end(), comes_before);
+  const std::vector<Difference> expected = model.differences(from, to);
+  if (std::equal(found.begin(), found.end(), expected.begin(), expected.end(), same)) return {};
+  return describe(found, "differences, store:") + describe(expected, "\nmodel:");
 }
 
 }  // namespace varve::simulation

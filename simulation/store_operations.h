@@ -83,5 +83,8 @@ using ReadDevice = std::function<bool(uint64_t offset, MutableByteView into)>;
 std::string compare_store(Store& store, Container& container, const ReferenceModel& model,
                           const StoreShape& shape, uint64_t epoch, Random& random,
                           const ReadDevice& read);
+// The same for the list of differences between two epochs.
+std::string compare_differences(Store& store, Container& container, const ReferenceModel& model,
+                                uint64_t from, uint64_t to, Random& random);
 
 }  // namespace varve::simulation

@@ -59,11 +59,11 @@ class ArrayView {
   // Something of this very stamp touches [begin, end).
   bool has_stamp_in(uint64_t begin, uint64_t end, Stamp stamp) const;
   FoundPiece found(const Piece& piece) const;
+  // The bounds of what data any read point might see; false if none.
+  bool bounds(uint64_t& begin, uint64_t& end) const;
 
  private:
   void gather(uint64_t begin, uint64_t end, std::vector<Piece>& candidates) const;
-  // The bounds of what data the read point might see; false if none.
-  bool bounds(uint64_t& begin, uint64_t& end) const;
 
   const Heap& heap_;
   const ArrayRecord& array_;

@@ -62,10 +62,20 @@ struct ContainerRecord {
   TreeRoot objects;
   Ref pool;
   Ref next, previous;
-  uint32_t reserved;
+  Ref rollbacks;     // RollbackRecord, newest first
   uint64_t horizon;  // writes at or below it are refused: reclaim() has been there
 };
 static_assert(sizeof(ContainerRecord) == 48);
+
+// Readers at or above `at` do not see what was written in (to, at].
+struct RollbackRecord {
+  uint64_t to;
+  uint64_t at;
+  Ref older;
+  uint32_t reserved;
+  uint64_t reserved_2;
+};
+static_assert(sizeof(RollbackRecord) == 32);
 
 struct ObjectRecord {
   ObjectId oid;

@@ -41,12 +41,13 @@ Result<std::vector<ObjectId>> StoreImpl::list_objects(Container& container, Epoc
   VARVE_CHECK(check_readable(container, epoch.value));
   std::vector<ObjectId> found;
   if (anchor.end) return found;
+  const ReadPoint point = point_at(container, epoch.value);
   list_keys(
       {Keyed::kObject, KeyKind::kHashed}, record(container)->objects, anchor, limit,
       [&](Ref ref) {
         const auto* object = heap_.at<ObjectRecord>(ref);
         const Result<KeyKinds> kinds = key_kinds(object->oid);
-        return kinds.ok() && object_visible(*object, *kinds, epoch.value);
+        return kinds.ok() && object_visible(*object, *kinds, point);
       },
       [&](Ref ref, ByteView) { found.push_back(heap_.at<ObjectRecord>(ref)->oid); });
   return found;
@@ -64,7 +65,7 @@ Result<std::vector<ListedKey>> StoreImpl::list_dkeys(Container& container, Objec
     anchor.end = true;
     return found;
   }
-  const ReadPoint point = below({epoch.value, {}}, object->punches);
+  const ReadPoint point = below(point_at(container, epoch.value), object->punches);
   list_keys(
       {Keyed::kDkey, kinds.dkey}, object->dkeys, anchor, limit,
       [&](Ref ref) { return dkey_visible(*heap_.at<DkeyRecord>(ref), point); },

@@ -1,6 +1,7 @@
 #include "store/merge.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace varve::store {
 
@@ -29,10 +30,43 @@ bool Readers::any_between(uint64_t from, uint64_t until) const {
   return at != epochs.end() && *at < until;
 }
 
+bool Readers::reach(uint64_t epoch) const {
+  for (size_t reader = 0; reader < epochs.size(); ++reader)
+    if (point(reader).reaches(epoch)) return true;
+  return false;
+}
+
+namespace {
+
+// What the readers make of a chain, newest first, where rollbacks part their views: shown[i] if some
+// reader comes to its link i first, seen[i] if that link is above what punches hide from it.
+struct Shown {
+  std::vector<bool> shown, seen;
+  Shown(const Readers& readers, const std::vector<Stamp>& chain)
+      : shown(chain.size()), seen(chain.size()) {
+    for (size_t reader = 0; reader < readers.epochs.size(); ++reader) {
+      const ReadPoint point = readers.point(reader);
+      size_t i = 0;
+      while (i < chain.size() && !point.reaches(chain[i].epoch)) ++i;
+      if (i == chain.size()) continue;
+      shown[i] = true;
+      if (chain[i] > point.floor) seen[i] = true;
+    }
+  }
+};
+
+}  // namespace
+
 // Goes from the oldest up, so that a punch is dropped only when what it hid is gone.
 void merge_versions(Heap& heap, Ref* head, const Readers& readers, uint32_t& budget, Kept& kept) {
   std::vector<Ref> chain;
   for (Ref ref = *head; ref; ref = heap.at<VersionRecord>(ref)->older) chain.push_back(ref);
+  std::optional<Shown> parted;
+  if (readers.parted) {
+    std::vector<Stamp> stamps;
+    for (const Ref ref : chain) stamps.push_back(heap.at<VersionRecord>(ref)->stamp());
+    parted.emplace(readers, stamps);
+  }
   bool older = false;
   for (size_t i = chain.size(); i-- > 0;) {
     const auto* version = heap.at<VersionRecord>(chain[i]);
@@ -41,9 +75,9 @@ void merge_versions(Heap& heap, Ref* head, const Readers& readers, uint32_t& bud
     if (keep)
       kept.later |= i + 1 < chain.size() || is_punch(version->kind);
     else if (is_punch(version->kind))
-      keep = older && readers.any_between(version->epoch, until);
+      keep = older && (parted ? parted->shown[i] : readers.any_between(version->epoch, until));
     else
-      keep = seen_between(readers, version->stamp(), until);
+      keep = parted ? parted->seen[i] : seen_between(readers, version->stamp(), until);
     if (!keep && !spend(budget)) {
       keep = true;
       kept.finished = false;
@@ -64,13 +98,22 @@ void merge_versions(Heap& heap, Ref* head, const Readers& readers, uint32_t& bud
 
 void merge_punches(Heap& heap, Ref* head, const Readers& readers, Stamp oldest, Kept& kept) {
   uint64_t until = ~0ULL;
-  for (Ref* link = head; *link;) {
+  std::optional<Shown> parted;
+  if (readers.parted) {
+    std::vector<Stamp> stamps;
+    for (Ref ref = *head; ref; ref = heap.at<PunchRecord>(ref)->older)
+      stamps.push_back(heap.at<PunchRecord>(ref)->stamp());
+    parted.emplace(readers, stamps);
+  }
+  size_t i = 0;
+  for (Ref* link = head; *link; ++i) {
     auto* punch = heap.at<PunchRecord>(*link);
     bool keep = punch->epoch > readers.horizon;
     if (keep)
       kept.later = true;
     else
-      keep = oldest <= punch->stamp() && readers.any_between(punch->epoch, until);
+      keep = oldest <= punch->stamp() &&
+             (parted ? parted->shown[i] : readers.any_between(punch->epoch, until));
     until = punch->epoch;
     if (keep) {
       link = &punch->older;
@@ -149,13 +192,14 @@ void merge_window(Heap& heap, ArrayRecord* array, uint32_t record_size, const Re
     end = std::max(end, entry.end);
     begin = std::min(begin, entry.index);
   }
-  const auto mark = [&](uint64_t epoch, Stamp floor, bool Entry::*which) {
-    mark_seen(heap, *array, record_size, {epoch, floor}, begin, end, entries, which);
+  const auto mark = [&](const ReadPoint& point, bool Entry::*which) {
+    mark_seen(heap, *array, record_size, point, begin, end, entries, which);
   };
-  for (size_t i = 0; i < readers.epochs.size(); ++i)
-    mark(readers.epochs[i], readers.floors[i], &Entry::needed);
-  mark(readers.horizon, readers.floors.back(), &Entry::at_horizon);
-  mark(~0ULL, readers.floors.back(), &Entry::at_end);
+  for (size_t i = 0; i < readers.epochs.size(); ++i) mark(readers.point(i), &Entry::needed);
+  ReadPoint last = readers.point(readers.epochs.size() - 1);
+  mark(last, &Entry::at_horizon);
+  last.epoch = ~0ULL;
+  mark(last, &Entry::at_end);
   std::vector<Entry> holes;
   for (Entry& entry : entries) {
     const auto* extent = heap.at<ExtentRecord>(entry.ref);
@@ -174,7 +218,8 @@ void merge_window(Heap& heap, ArrayRecord* array, uint32_t record_size, const Re
     const auto* extent = heap.at<ExtentRecord>(hole.ref);
     const bool keep =
         extent->epoch > readers.horizon ||
-        older_data_in(heap, *array, record_size, hole.index, hole.end, extent->stamp());
+        ((!readers.parted || readers.reach(extent->epoch)) &&
+         older_data_in(heap, *array, record_size, hole.index, hole.end, extent->stamp()));
     kept.later |= extent->epoch > readers.horizon;
     if (keep)
       kept.note(extent->stamp());
@@ -205,7 +250,8 @@ void merge_array(Heap& heap, ArrayRecord* array, uint32_t record_size, const Rea
     if (keep)
       kept.later = true;
     else
-      keep = older_data_in(heap, *array, record_size, punch->index, punch->end, punch->stamp());
+      keep = (!readers.parted || readers.reach(punch->epoch)) &&
+             older_data_in(heap, *array, record_size, punch->index, punch->end, punch->stamp());
     if (keep) {
       kept.note(punch->stamp());
       link = &punch->older;

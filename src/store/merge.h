@@ -12,8 +12,16 @@ struct Readers {
   uint64_t horizon = 0;
   std::vector<uint64_t> epochs;  // ascending, the horizon last
   std::vector<Stamp> floors;     // what punches above hide from each
+  std::vector<const Hidden*> hidden;  // what rollbacks hide from each
+  bool parted = false;                // some of `hidden` is not null
   // Some reader is at or above `from` and below `until`.
   bool any_between(uint64_t from, uint64_t until) const;
+  // The reader as one sees from there, under the punches above.
+  ReadPoint point(size_t reader) const {
+    return {epochs[reader], floors[reader], hidden[reader]};
+  }
+  // Some reader's view goes through this epoch.
+  bool reach(uint64_t epoch) const;
 };
 
 struct Kept {

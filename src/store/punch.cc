@@ -6,7 +6,7 @@ Result<Lsn> StoreImpl::punch(Container& container, const Punch& punch) {
   const uint64_t epoch = punch.epoch.value;
   if (punch.epoch == kEpochNone || punch.epoch == kEpochMax)
     return Error(Code::kInvalid, "a punch at epoch " + std::to_string(epoch));
-  if (epoch <= record(container)->horizon)
+  if (epoch <= write_floor(container))
     return Error(Code::kTransactionRestart, "epoch " + std::to_string(epoch) +
                                                 " was merged already: punch with a newer epoch");
   if (punch.scope == Punch::Scope::kObject) return punch_object(container, punch);
@@ -35,7 +35,7 @@ Error StoreImpl::punch_failed() {
 Result<Lsn> StoreImpl::punch_object(Container& container, const Punch& punch) {
   VARVE_TRY(const KeyKinds kinds, key_kinds(punch.oid));
   ObjectRecord* object = find_object(container, punch.oid);
-  if (!object || !object_visible(*object, kinds, punch.epoch.value)) return punched_nothing(punch);
+  if (!object || !object_visible(*object, kinds, point_at(container, punch.epoch.value))) return punched_nothing(punch);
   const Stamp stamp = stamp_for(object, punch.epoch.value);
   heap_.begin(true);
   if (!add_punch(heap_, &object->punches, stamp)) return punch_failed();

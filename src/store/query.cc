@@ -63,7 +63,7 @@ Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, Epoch e
   if (!object) return Error(Code::kNonexistent);
   result.max_epoch = Epoch{object->newest_epoch};
   if (!want_dkey && !want_akey && !want_range) return result;
-  const ReadPoint point = below({epoch.value, {}}, object->punches);
+  const ReadPoint point = below(point_at(container, epoch.value), object->punches);
   if (!want_dkey) {
     VARVE_CHECK(check_key(kinds.dkey, dkey, "dkey"));
     const auto* record = find_dkey(*object, kinds.dkey, key_prefix(kinds.dkey, dkey), dkey);

@@ -87,6 +87,10 @@ bool StoreImpl::drain_container(ContainerRecord* container, uint32_t& budget) {
     tree_erase(heap_, order, &container->objects, {cursor.prefix(), bytes_of(object->oid)});
     heap_.free(heap_.ref(object), sizeof(ObjectRecord));
   }
+  while (const Ref ref = container->rollbacks) {
+    heap_.set(container->rollbacks, heap_.at<RollbackRecord>(ref)->older);
+    heap_.free(ref, sizeof(RollbackRecord));
+  }
   return true;
 }
 
@@ -123,12 +127,13 @@ bool StoreImpl::reclaim_destroyed(uint32_t budget) {
 Readers StoreImpl::readers(const Container& container, Ref object_punches, Ref dkey_punches) const {
   Readers readers;
   readers.horizon = cursor_.horizon;
-  for (const uint64_t epoch : container.snapshots)
-    if (epoch < cursor_.horizon) readers.epochs.push_back(epoch);
-  readers.epochs.push_back(cursor_.horizon);
-  for (const uint64_t epoch : readers.epochs)
-    readers.floors.push_back(std::max(newest_punch(heap_, object_punches, epoch),
-                                      newest_punch(heap_, dkey_punches, epoch)));
+  readers.epochs = reader_epochs(container, cursor_.horizon);
+  for (const uint64_t epoch : readers.epochs) {
+    const ReadPoint point = below(below(point_at(container, epoch), object_punches), dkey_punches);
+    readers.floors.push_back(point.floor);
+    readers.hidden.push_back(point.hidden);
+    readers.parted |= point.hidden != nullptr;
+  }
   return readers;
 }
 
@@ -227,6 +232,8 @@ void StoreImpl::merge_slice(Container& container, uint32_t budget) {
                                   cursor_.have_object, !cursor_.in_object);
     if (!object) {
       cursor_.in_pass = false;
+      cursor_.later |= forget_settled_rollbacks(container) && !container.rollbacks.empty();
+      cursor_.later |= container.rollbacks.newest_at() > cursor_.horizon;
       container.changes_merged = cursor_.later ? cursor_.changes - 1 : cursor_.changes;
       container.horizon_merged = cursor_.horizon;
       break;
@@ -279,6 +286,7 @@ Result<bool> StoreImpl::reclaim(Epoch horizon, uint32_t budget) {
     cursor_.container = container->uuid;
     cursor_.horizon = horizon.value;
     cursor_.changes = container->changes;
+    cursor_.settled = settled_rollbacks(*container, horizon.value);
   }
   merge_slice(*container, budget);
   return true;

@@ -1,6 +1,7 @@
 #include "store/reference_model.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace varve::store {
 
@@ -21,8 +22,9 @@ bool has_data(const ModelAkeyUpdate& update) {
 ReferenceModel::Found ReferenceModel::find(ObjectId oid, const std::string& dkey,
                                            const std::string& akey, uint64_t epoch) const {
   Found found;
-  const auto object = objects_.find(oid);
-  if (object == objects_.end()) return found;
+  const Objects& objects = objects_at(epoch);
+  const auto object = objects.find(oid);
+  if (object == objects.end()) return found;
   found.object = &object->second;
   found.floor = newest_below(found.object->punches, epoch);
   const auto under = found.object->dkeys.find(dkey);
@@ -119,8 +121,9 @@ bool ReferenceModel::dkey_visible(ObjectId oid, const std::string& dkey, uint64_
 
 std::vector<std::string> ReferenceModel::dkeys(ObjectId oid, uint64_t epoch) const {
   std::vector<std::string> keys;
-  const auto object = objects_.find(oid);
-  if (object == objects_.end()) return keys;
+  const Objects& objects = objects_at(epoch);
+  const auto object = objects.find(oid);
+  if (object == objects.end()) return keys;
   for (const auto& [key, dkey] : object->second.dkeys)
     if (dkey_visible(oid, key, epoch)) keys.push_back(key);
   return keys;
@@ -128,7 +131,7 @@ std::vector<std::string> ReferenceModel::dkeys(ObjectId oid, uint64_t epoch) con
 
 std::vector<ObjectId> ReferenceModel::objects(uint64_t epoch) const {
   std::vector<ObjectId> oids;
-  for (const auto& [oid, object] : objects_)
+  for (const auto& [oid, object] : objects_at(epoch))
     if (!dkeys(oid, epoch).empty()) oids.push_back(oid);
   return oids;
 }
@@ -165,9 +168,9 @@ Code ReferenceModel::check(const ModelOperation& operation) const {
 
 Code ReferenceModel::update(const ModelOperation& operation) {
   if (const Code code = check(operation); code != Code::kOk) return code;
-  const auto existing = objects_.find(operation.oid);
-  const Stamp stamp =
-      stamp_for(existing == objects_.end() ? nullptr : &existing->second, operation.epoch);
+  const auto existing = objects().find(operation.oid);
+  const bool known = existing != objects().end();
+  const Stamp stamp = stamp_for(known ? &existing->second : nullptr, operation.epoch);
   // History in an array, over other history of the very same epoch: refused.
   for (const ModelAkeyUpdate& update : operation.akeys) {
     const Found found = find(operation.oid, operation.dkey, update.akey, operation.epoch);
@@ -179,7 +182,7 @@ Code ReferenceModel::update(const ModelOperation& operation) {
           return Code::kTransactionRestart;
   }
   bool changed = false;
-  Object object = existing == objects_.end() ? Object{} : existing->second;
+  Object object = known ? existing->second : Object{};
   for (const ModelAkeyUpdate& update : operation.akeys) {
     const bool there = akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch);
     if (!there && !has_data(update)) continue;
@@ -197,14 +200,14 @@ Code ReferenceModel::update(const ModelOperation& operation) {
   }
   if (!changed) return Code::kOk;
   note(object, stamp);
-  objects_[operation.oid] = std::move(object);
+  objects()[operation.oid] = std::move(object);
   return Code::kOk;
 }
 
 Code ReferenceModel::punch(const ModelOperation& operation) {
   const Code nothing = operation.conditions & kCondPunch ? Code::kNonexistent : Code::kOk;
-  const auto found = objects_.find(operation.oid);
-  if (found == objects_.end()) return nothing;
+  const auto found = objects().find(operation.oid);
+  if (found == objects().end()) return nothing;
   Object& object = found->second;
   const Stamp stamp = stamp_for(&object, operation.epoch);
   if (operation.kind == ModelOperation::Kind::kPunchObject) {
@@ -235,7 +238,108 @@ Code ReferenceModel::punch(const ModelOperation& operation) {
   return Code::kOk;
 }
 
+const ReferenceModel::Objects& ReferenceModel::objects_at(uint64_t epoch) const {
+  const Era* era = &eras_.front();
+  for (const Era& later : eras_)
+    if (later.begin <= epoch) era = &later;
+  return era->objects;
+}
+
+Code ReferenceModel::rollback(const ModelOperation& operation) {
+  Era era{operation.epoch, objects_at(operation.rollback_to)};
+  const auto later = [&](const auto& what) { return what.stamp.epoch > operation.rollback_to; };
+  const auto later_stamp = [&](Stamp stamp) { return stamp.epoch > operation.rollback_to; };
+  for (auto& [oid, object] : era.objects) {
+    std::erase_if(object.punches, later_stamp);
+    for (auto& [dkey, under] : object.dkeys) {
+      std::erase_if(under.punches, later_stamp);
+      for (auto& [key, akey] : under.akeys) {
+        std::erase_if(akey.versions, later);
+        std::erase_if(akey.writes, later);
+      }
+    }
+  }
+  eras_.push_back(std::move(era));
+  newest_epoch_ = std::max(newest_epoch_, operation.epoch);
+  return Code::kOk;
+}
+
+// Between two bounds of writes nothing changes from record to record.
+void ReferenceModel::compare_array(const Akey& akey, Stamp floor, uint64_t from, const Akey* now,
+                                   Stamp floor_now, uint64_t to, std::vector<Difference>& found) {
+  std::vector<uint64_t> bounds;
+  const auto add = [&](const Akey& of) {
+    for (const Write& write : of.writes) {
+      bounds.push_back(write.piece.index);
+      bounds.push_back(write.piece.index + write.piece.count);
+    }
+  };
+  add(akey);
+  if (now) add(*now);
+  std::sort(bounds.begin(), bounds.end());
+  bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
+  const size_t first = found.size();
+  for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+    const Write* was = visible(akey, floor, bounds[i], from);
+    const Write* is = now ? visible(*now, floor_now, bounds[i], to) : nullptr;
+    if (was == is || (was && is && was->stamp == is->stamp)) continue;
+    const bool before = was, after = is;
+    if (found.size() > first) {
+      Difference& last = found.back();
+      if (last.index + last.count == bounds[i] && last.before == before && last.after == after) {
+        last.count = bounds[i + 1] - last.index;
+        continue;
+      }
+    }
+    Difference run;
+    run.kind = ValueKind::kArray;
+    run.index = bounds[i];
+    run.count = bounds[i + 1] - bounds[i];
+    run.before = before;
+    run.after = after;
+    found.push_back(std::move(run));
+  }
+}
+
+std::vector<Difference> ReferenceModel::differences(uint64_t from, uint64_t to) const {
+  // Every akey that either knows.
+  std::map<std::tuple<ObjectId, std::string, std::string>, int> all;
+  for (const uint64_t epoch : {from, to})
+    for (const auto& [oid, object] : objects_at(epoch))
+      for (const auto& [dkey, under] : object.dkeys)
+        for (const auto& [key, akey] : under.akeys) all[{oid, dkey, key}];
+  std::vector<Difference> found;
+  for (const auto& [name, unused] : all) {
+    const auto& [oid, dkey, key] = name;
+    const Found was = find(oid, dkey, key, from), is = find(oid, dkey, key, to);
+    const Akey& some = was.akey ? *was.akey : *is.akey;
+    const size_t first = found.size();
+    if (some.kind == ValueKind::kSingle) {
+      const Version* before = was.akey ? visible(*was.akey, was.floor, from) : nullptr;
+      const Version* after = is.akey ? visible(*is.akey, is.floor, to) : nullptr;
+      if (before == after || (before && after && before->stamp == after->stamp)) continue;
+      Difference one;
+      one.kind = ValueKind::kSingle;
+      one.before = before;
+      one.after = after;
+      found.push_back(std::move(one));
+    } else if (was.akey) {
+      compare_array(*was.akey, was.floor, from, is.akey, is.floor, to, found);
+    } else {
+      compare_array({}, {}, from, is.akey, is.floor, to, found);
+    }
+    for (size_t i = first; i < found.size(); ++i) {
+      found[i].oid = oid;
+      const ByteView bytes[] = {as_bytes(dkey), as_bytes(key)};
+      found[i].dkey.assign(bytes[0].begin(), bytes[0].end());
+      found[i].akey.assign(bytes[1].begin(), bytes[1].end());
+    }
+  }
+  return found;
+}
+
 Code ReferenceModel::apply(const ModelOperation& operation) {
+  if (operation.kind == ModelOperation::Kind::kRollback) return rollback(operation);
   if (operation.kind == ModelOperation::Kind::kUpdate) return update(operation);
   return punch(operation);
 }

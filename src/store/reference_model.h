@@ -24,12 +24,14 @@ struct ModelAkeyUpdate {
 };
 // One change, with everything that it names.
 struct ModelOperation {
-  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys } kind = Kind::kUpdate;
+  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys, kRollback };
+  Kind kind = Kind::kUpdate;
   ObjectId oid;
   uint64_t epoch = 0;
   uint64_t conditions = 0;
   std::string dkey;
   std::vector<ModelAkeyUpdate> akeys;  // kPunchAkeys: only their names
+  uint64_t rollback_to = 0;            // kRollback, at `epoch`
 };
 
 class ReferenceModel {
@@ -51,6 +53,8 @@ class ReferenceModel {
   uint64_t array_end(ObjectId oid, const std::string& dkey, const std::string& akey,
                      uint64_t epoch) const;
   uint64_t newest_epoch() const { return newest_epoch_; }
+  // What is not the same at two epochs, sorted by object, dkey, akey and index.
+  std::vector<Difference> differences(uint64_t from, uint64_t to) const;
 
  private:
   struct Version {
@@ -76,6 +80,12 @@ class ReferenceModel {
     std::vector<Stamp> punches;
     std::map<std::string, Dkey> dkeys;
   };
+  using Objects = std::map<ObjectId, Object>;
+  // From `begin` on, a history of its own: a rollback copies what an older one held at `to`.
+  struct Era {
+    uint64_t begin = 0;
+    Objects objects;
+  };
   struct Found {
     const Object* object = nullptr;
     const Dkey* dkey = nullptr;
@@ -92,10 +102,16 @@ class ReferenceModel {
   Code check(const ModelOperation& operation) const;
   Code update(const ModelOperation& operation);
   Code punch(const ModelOperation& operation);
+  Code rollback(const ModelOperation& operation);
+  // As readers at `epoch` know them.
+  const Objects& objects_at(uint64_t epoch) const;
+  Objects& objects() { return eras_.back().objects; }
+  static void compare_array(const Akey& akey, Stamp floor, uint64_t from, const Akey* now,
+                            Stamp floor_now, uint64_t to, std::vector<Difference>& found);
   static Stamp stamp_for(const Object* object, uint64_t epoch);
   void note(Object& object, Stamp stamp);
 
-  std::map<ObjectId, Object> objects_;
+  std::vector<Era> eras_ = {Era{}};  // writes go to the last
   uint64_t newest_epoch_ = 0;
 };
 

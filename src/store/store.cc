@@ -55,6 +55,7 @@ Result<void> StoreImpl::load_pool(Ref ref) {
     container->uuid = record->uuid;
     container->record = at;
     container->pool = ref;
+    VARVE_CHECK(load_rollbacks(*container));
     if (record->pool != ref ||
         !place->second.containers.try_emplace(record->uuid, std::move(container)).second)
       return Error(Code::kBadFormat, "the list of containers of pool " + pool->uuid.to_string() +

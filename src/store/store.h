@@ -150,6 +150,26 @@ struct QueryResult {
   Epoch max_epoch;
 };
 
+// Where a list of differences goes on: opaque, resumable for ever.
+struct DiffAnchor {
+  bool end = false;
+  // How much of the rest counts: 1 objects above oid, 2 dkeys above in it, 3 akeys above in that, 4
+  // records of that akey from index on.
+  uint8_t depth = 0;
+  ObjectId oid;
+  Buffer dkey, akey;
+  uint64_t index = 0;
+};
+// A single value, or a run of array records, that is not the same at two epochs: written between
+// (be it with the same bytes), punched, or rolled back.
+struct Difference {
+  ObjectId oid;
+  Buffer dkey, akey;
+  ValueKind kind = ValueKind::kNone;
+  uint64_t index = 0, count = 0;       // kArray
+  bool before = false, after = false;  // whether it is there at either
+};
+
 struct PoolSpace {
   uint64_t reserved = 0, used = 0;  // bytes; used: heap and extents
 };
@@ -214,6 +234,18 @@ class Store {
                                                        Anchor& anchor, uint32_t limit) = 0;
   virtual Result<QueryResult> query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey,
                                     ByteView akey, QueryFlags flags) = 0;
+
+  // The container becomes, for all that is read and written above `at`, what it was at `to`. A
+  // layer, not a change: O(1), whatever was written since, and readers below `at` see what they
+  // saw. Done already: success. kEpochTooOld: `to` was merged away. kTransactionRestart: `at` is
+  // not above all that was merged or rolled back. kBusy: too many layers wait for reclaim().
+  virtual Result<Lsn> rollback(Container& container, Epoch to, Epoch at) = 0;
+  // What differs between two epochs at which the container is readable, from <= to: up to `limit`
+  // entries, from `anchor` on, which moves; fewer, even none, is not the end (anchor.end is): a
+  // call looks at a bounded number of keys. Looks at every object once and, in those written since
+  // `from` (or since what a rollback took back), at every key.
+  virtual Result<std::vector<Difference>> diff(Container& container, Epoch from, Epoch to,
+                                               DiffAnchor& anchor, uint32_t limit) = 0;
 
   // The newest epoch ever written to any container here; a restarted engine's clock starts above
   // it.

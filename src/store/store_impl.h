@@ -1,5 +1,6 @@
 // The store over the heap. One operation, one file: store.cc (pools and containers), update.cc,
-// fetch.cc, punch.cc, list.cc, query.cc, reclaim.cc; visibility.cc is what they share.
+// fetch.cc, punch.cc, list.cc, query.cc, rollback.cc, diff.cc, reclaim.cc; visibility.cc is what
+// they share.
 #pragma once
 
 #include <map>
@@ -16,6 +17,7 @@ class Container {
   Ref record = 0, pool = 0;
   bool snapshots_known = false;
   std::vector<uint64_t> snapshots;  // ascending
+  Rollbacks rollbacks;
   // Counts what may have left something to merge; and the count, with the horizon, up to which a
   // pass has merged.
   uint64_t changes = 1, changes_merged = 0, horizon_merged = 0;
@@ -35,6 +37,7 @@ struct MergeCursor {
   Buffer dkey, akey;
   uint64_t next_index = 0;
   Stamp oldest_of_object = kNoStamp, oldest_of_dkey = kNoStamp;
+  std::vector<uint64_t> settled;  // rollbacks (by `at`) that hide nothing after this pass
 };
 
 // What an operation on one dkey has found.
@@ -84,6 +87,9 @@ class StoreImpl final : public Store {
 
   Epoch newest_epoch() const override;
   void set_snapshots(Container& container, std::vector<Epoch> snapshots) override;
+  Result<Lsn> rollback(Container& container, Epoch to, Epoch at) override;
+  Result<std::vector<Difference>> diff(Container& container, Epoch from, Epoch to,
+                                       DiffAnchor& anchor, uint32_t limit) override;
   Result<bool> reclaim(Epoch horizon, uint32_t budget) override;
 
  private:
@@ -124,9 +130,16 @@ class StoreImpl final : public Store {
   bool akey_visible(const AkeyRecord& akey, const ReadPoint& point) const;
   // `point`: the floor of what is above.
   bool dkey_visible(const DkeyRecord& dkey, ReadPoint point) const;
-  bool object_visible(const ObjectRecord& object, KeyKinds kinds, uint64_t epoch) const;
+  bool object_visible(const ObjectRecord& object, KeyKinds kinds, const ReadPoint& point) const;
+  ReadPoint point_at(const Container& container, uint64_t epoch) const {
+    return {epoch, {}, container.rollbacks.empty() ? nullptr : container.rollbacks.hidden(epoch)};
+  }
+  // Writes at or below it come too late: reclaim has merged there, or a rollback hides it.
+  uint64_t write_floor(const Container& container) const {
+    return std::max(record(container)->horizon, container.rollbacks.newest_at());
+  }
   ReadPoint below(const ReadPoint& point, Ref punches) const {
-    return {point.epoch, std::max(point.floor, newest_punch(heap_, punches, point.epoch))};
+    return {point.epoch, std::max(point.floor, newest_punch(heap_, punches, point)), point.hidden};
   }
   // Looks up the dkeys of several requests at once, prefetching; hints[i] as locate() takes them.
   template <class Request>
@@ -171,6 +184,19 @@ class StoreImpl final : public Store {
                           QueryFlags flags, QueryResult& result) const;
   Result<bool> query_array(const AkeyRecord& akey, const ReadPoint& point, QueryFlags flags,
                            QueryResult& result) const;
+
+  // --- rollback.cc
+  static constexpr size_t kRollbacksMax = 64;
+  Result<void> load_rollbacks(Container& container);
+  // At whose epochs a merge up to the horizon must leave all as it is.
+  std::vector<uint64_t> reader_epochs(const Container& container, uint64_t horizon) const;
+  // Those (by `at`) that hide nothing any more once a pass up to the horizon is through.
+  std::vector<uint64_t> settled_rollbacks(const Container& container, uint64_t horizon) const;
+  // At the end of the pass that found them settled. False: there were none.
+  bool forget_settled_rollbacks(Container& container);
+
+  // --- diff.cc
+  class DiffWalk;
 
   // --- reclaim.cc
   // Each works inside a transaction and takes from `budget`; true: it is all gone.

@@ -139,10 +139,10 @@ Result<void> StoreImpl::check_update(const Container& container, const Update& u
   VARVE_TRY(const KeyKinds kinds, key_kinds(update.oid));
   if (update.epoch == kEpochNone || update.epoch == kEpochMax)
     return invalid("an update at epoch " + std::to_string(update.epoch.value));
-  if (update.epoch.value <= record(container)->horizon)
+  if (update.epoch.value <= write_floor(container))
     return Error(Code::kTransactionRestart, "epoch " + std::to_string(update.epoch.value) +
                                                 " was merged already (up to " +
-                                                std::to_string(record(container)->horizon) +
+                                                std::to_string(write_floor(container)) +
                                                 "): write again with a newer epoch");
   if (update.akeys.empty()) return invalid("an update without akeys");
   for (const AkeyUpdate& akey : update.akeys) {

@@ -25,9 +25,9 @@ DataKind kind_of(const Data& data) {
 }
 }  // namespace
 
-Stamp newest_punch(const Heap& heap, Ref punches, uint64_t epoch) {
+Stamp newest_punch(const Heap& heap, Ref punches, const ReadPoint& point) {
   for (Ref ref = punches; ref; ref = heap.at<PunchRecord>(ref)->older)
-    if (heap.at<PunchRecord>(ref)->epoch <= epoch) return heap.at<PunchRecord>(ref)->stamp();
+    if (point.reaches(heap.at<PunchRecord>(ref)->epoch)) return heap.at<PunchRecord>(ref)->stamp();
   return {};
 }
 
@@ -111,7 +111,7 @@ void free_version(Heap& heap, Ref ref) {
 const VersionRecord* visible_version(const Heap& heap, Ref head, const ReadPoint& point) {
   for (Ref ref = head; ref;) {
     const auto* version = heap.at<VersionRecord>(ref);
-    if (version->epoch <= point.epoch) {
+    if (point.reaches(version->epoch)) {
       const bool seen = version->stamp() > point.floor &&
                         static_cast<DataKind>(version->kind) != DataKind::kPunch;
       return seen ? version : nullptr;

@@ -1,20 +1,25 @@
 // Versions of single values and punches, newest first, and what of them is visible.
 #pragma once
 
+#include "store/rollback.h"
 #include "store/tree.h"
 
 namespace varve::store {
 
 // From where something is looked at: versions above `floor` (the newest punch over them) and not
-// above `epoch`.
+// above `epoch`, but for those that rollbacks hide.
 struct ReadPoint {
   uint64_t epoch = ~0ULL;
   Stamp floor;
-  bool sees(Stamp stamp) const { return stamp.epoch <= epoch && stamp > floor; }
+  const Hidden* hidden = nullptr;
+  bool reaches(uint64_t version) const {
+    return version <= epoch && !(hidden && hides(*hidden, version));
+  }
+  bool sees(Stamp stamp) const { return stamp > floor && reaches(stamp.epoch); }
 };
 
-// The newest punch of a chain at or below `epoch`; zero if none.
-Stamp newest_punch(const Heap& heap, Ref punches, uint64_t epoch);
+// The newest punch of a chain that the point reaches; zero if none.
+Stamp newest_punch(const Heap& heap, Ref punches, const ReadPoint& point);
 // False: heap full.
 [[nodiscard]] bool add_punch(Heap& heap, Ref* punches, Stamp stamp);
 

@@ -115,7 +115,7 @@ Result<Located> StoreImpl::locate(const Container& container, ObjectId oid, uint
   VARVE_TRY(at.kinds, key_kinds(oid));
   VARVE_CHECK(check_key(at.kinds.dkey, dkey, "dkey"));
   at.dkey_prefix = key_prefix(at.kinds.dkey, dkey);
-  at.point.epoch = epoch;
+  at.point = point_at(container, epoch);
   at.object = find_object(container, oid);
   if (!at.object) return at;
   at.point = below(at.point, at.object->punches);
@@ -153,8 +153,9 @@ bool StoreImpl::dkey_visible(const DkeyRecord& dkey, ReadPoint point) const {
       [&](uint64_t, Ref ref) { return !akey_visible(*heap_.at<AkeyRecord>(ref), point); });
 }
 
-bool StoreImpl::object_visible(const ObjectRecord& object, KeyKinds kinds, uint64_t epoch) const {
-  const ReadPoint point = below({epoch, {}}, object.punches);
+bool StoreImpl::object_visible(const ObjectRecord& object, KeyKinds kinds,
+                               const ReadPoint& from) const {
+  const ReadPoint point = below(from, object.punches);
   return !tree_visit_range(
       heap_, {Keyed::kDkey, kinds.dkey}, object.dkeys, 0, ~0ULL,
       [&](uint64_t, Ref ref) { return !dkey_visible(*heap_.at<DkeyRecord>(ref), point); });
