@@ -19,6 +19,18 @@ LIBRARIES = {
     "libds3": (["daos_s3.h"], ["src/libdaos/s3"], "src/libdaos/s3/stubs.cc"),
     "libdfs": (["daos_fs.h", "daos_fs_sys.h"], ["src/posix"], "src/posix/api/stubs.cc"),
 }
+# Why a function is not written yet: the first pattern that its name matches.
+REASONS = [
+    (r"ds3_|daos_s3", "the S3 interface is later work"),
+    (r"daos_pipeline|daos_filter|dfs_pipeline", "pipelines run on the server, which is later work"),
+    (r"daos_tx_(open|commit|abort|restart)$", "transactions that write are later work"),
+    (r"daos_oit_|daos_cont_snap_oit|daos_cont_rollback|daos_obj_key2anchor|dfs_cont_check|dfs_obj_fix", "with snapshots"),
+    (r"daos_cont_subscribe", "nobody is told of snapshots yet: list them"),
+    (r"daos_obj_register_class", "classes are those of the table; ones of a container's own come with redundancy"),
+    (r"daos_debug_set_params", "servers have no parameters for tests: simulation injects faults"),
+    (r"daos_mgmt_get_bs_state", "devices have no UUID of their own; `varve system query` shows their state"),
+    (r"daos_pool_stop_svc", "a pool's service has one replica and no leader to stop yet"),
+]
 DECLARATION = re.compile(r"^([A-Za-z_][\w\s\*]*?[\s\*])(\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)\s*$")
 
 
@@ -118,7 +130,8 @@ def main():
                     continue
                 seen.add(name)
                 there = inline or name in names
-                rows.append((header, name, "header" if inline else "yes" if there else "no"))
+                why = next((text for pattern, text in REASONS if re.match(pattern, name)), "not written yet")
+                rows.append((header, name, "header" if inline else "yes" if there else "no: " + why))
                 if not there:
                     stubs.append(stub(returns, name, parameters))
         includes = "\n".join(f'#include "{h}"' for h in headers if (ROOT / "include" / h).exists())
@@ -133,7 +146,7 @@ def main():
                 if not check:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(text)
-        ready = sum(1 for row in rows if row[2] != "no")
+        ready = sum(1 for row in rows if not row[2].startswith("no: "))
         total, done = total + len(rows), done + ready
         status.append(f"\n## {library}: {ready} of {len(rows)}\n\n| header | function | |\n| --- | --- | --- |\n" +
                       "".join(f"| {h} | `{n}` | {s} |\n" for h, n, s in rows))

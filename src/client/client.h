@@ -125,6 +125,9 @@ class Session {
   virtual Task<Result<std::vector<pool::Property>>> pool_properties(std::string name) = 0;
   virtual Task<Result<void>> set_pool_properties(std::string name,
                                                  std::vector<pool::Property> properties) = 0;
+  // Lists as text, one entry a line; kDelete: a principal, "u:name@". To be read they are a property.
+  virtual Task<Result<void>> change_pool_acl(std::string name, pool::AclVerb verb,
+                                             std::string entries) = 0;
   virtual Task<Result<std::vector<pool::Attribute>>> pool_attributes(
       Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) = 0;
 
@@ -137,6 +140,8 @@ class Session {
   virtual Task<Result<void>> close_container(Container container) = 0;
   virtual Task<Result<void>> set_container_properties(Pool pool, std::string name,
                                                       std::vector<pool::Property> properties) = 0;
+  virtual Task<Result<void>> change_container_acl(Pool pool, std::string name, pool::AclVerb verb,
+                                                  std::string entries) = 0;
   virtual Task<Result<std::vector<pool::Attribute>>> container_attributes(
       Container container, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) = 0;
   // A number for ObjectId::low that nobody else gets; fetched from the service in ranges.

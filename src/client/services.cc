@@ -85,6 +85,13 @@ Task<Result<void>> SessionImpl::set_pool_properties(std::string name,
                           std::move(request));
 }
 
+Task<Result<void>> SessionImpl::change_pool_acl(std::string name, pool::AclVerb verb,
+                                                std::string entries) {
+  pool::ChangeAcl request{next_operation(), std::move(name), verb, std::move(entries)};
+  co_return co_await tell(pool::kPoolChangeAcl, "change of the pool's access control list",
+                          std::move(request));
+}
+
 Task<Result<std::vector<pool::Attribute>>> SessionImpl::pool_attributes(
     Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) {
   VARVE_CO_CHECK(check_handle(pool));
@@ -162,6 +169,15 @@ Task<Result<void>> SessionImpl::set_container_properties(Pool pool, std::string 
                                             std::move(properties)};
   co_return co_await tell(container::kContainerSetProperties,
                           "change of the container's properties", std::move(request));
+}
+
+Task<Result<void>> SessionImpl::change_container_acl(Pool pool, std::string name,
+                                                     pool::AclVerb verb, std::string entries) {
+  VARVE_CO_CHECK(check_handle(pool));
+  container::ChangeAcl request{next_operation(), pool->uuid, std::move(name), verb,
+                               std::move(entries)};
+  co_return co_await tell(container::kContainerChangeAcl,
+                          "change of the container's access control list", std::move(request));
 }
 
 Task<Result<std::vector<pool::Attribute>>> SessionImpl::container_attributes(

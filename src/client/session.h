@@ -38,6 +38,8 @@ class SessionImpl final : public Session {
   Task<Result<std::vector<pool::Property>>> pool_properties(std::string name) override;
   Task<Result<void>> set_pool_properties(std::string name,
                                          std::vector<pool::Property> properties) override;
+  Task<Result<void>> change_pool_acl(std::string name, pool::AclVerb verb,
+                                     std::string entries) override;
   Task<Result<std::vector<pool::Attribute>>> pool_attributes(
       Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) override;
 
@@ -50,6 +52,8 @@ class SessionImpl final : public Session {
   Task<Result<void>> close_container(Container container) override;
   Task<Result<void>> set_container_properties(Pool pool, std::string name,
                                               std::vector<pool::Property> properties) override;
+  Task<Result<void>> change_container_acl(Pool pool, std::string name, pool::AclVerb verb,
+                                          std::string entries) override;
   Task<Result<std::vector<pool::Attribute>>> container_attributes(
       Container container, pool::AttributeVerb verb,
       std::vector<pool::Attribute> attributes) override;

@@ -101,9 +101,9 @@ TEST_F(ContainerTest, destroy_removes_everything) {
   DestroyContainer request;
   request.pool = pool;
   request.name = "box";
-  EXPECT_EQ(begin_destroy(state, request).code(), Code::kBusy);
+  EXPECT_EQ(begin_destroy(state, request, context()).code(), Code::kBusy);
   request.force = true;
-  auto decision = begin_destroy(state, request);
+  auto decision = begin_destroy(state, request, context());
   state.apply(decision->batch);
   EXPECT_EQ(find_container(state, pool, "box").code(), Code::kBusy);
   EXPECT_EQ(open_it("box", kOpenReadOnly, reader).code(), Code::kBusy);
@@ -119,7 +119,7 @@ TEST_F(ContainerTest, object_ids_are_given_out_once) {
   uint64_t next = 1;
   for (uint64_t count : {1, 100, 7}) {
     request.count = count;
-    auto decision = allocate_object_ids(state, request);
+    auto decision = allocate_object_ids(state, request, context());
     ASSERT_TRUE(decision.ok());
     EXPECT_EQ(decision->reply.first, next);
     next += count;
@@ -127,7 +127,7 @@ TEST_F(ContainerTest, object_ids_are_given_out_once) {
   }
   for (uint64_t bad : {uint64_t{0}, kObjectIdsMax + 1}) {
     request.count = bad;
-    EXPECT_EQ(allocate_object_ids(state, request).code(), Code::kInvalid);
+    EXPECT_EQ(allocate_object_ids(state, request, context()).code(), Code::kInvalid);
   }
 }
 
@@ -162,12 +162,64 @@ TEST_F(ContainerTest, properties_and_labels) {
   set.pool = pool;
   set.name = "box";
   set.properties = {pool::text_property(kPropertyLabel, "crate")};
-  EXPECT_EQ(set_properties(state, set).code(), Code::kExists);
+  EXPECT_EQ(set_properties(state, set, context()).code(), Code::kExists);
   set.properties = {pool::text_property(kPropertyLabel, "chest"), pool::number_property(4103, 2)};
-  state.apply(*set_properties(state, set));
+  state.apply(*set_properties(state, set, context()));
   EXPECT_EQ(find_container(state, pool, "box").code(), Code::kNonexistent);
   const auto all = effective_properties(*find_container(state, pool, "chest"));
   EXPECT_EQ(pool::find_property(all, 4103)->number, 2u);
+}
+
+TEST_F(ContainerTest, what_the_list_grants) {
+  const auto as = [&](const char* user, const char* group) {
+    Context with = context();
+    with.who = {user, {group}};
+    with.trusted = false;
+    return with;
+  };
+  pool::ConnectPool connection{"tank", pool::kConnectReadWrite};
+  const pool::PoolRecord tank = *pool::find_pool(state, pool);
+  EXPECT_EQ(pool::connect(state, tank, connection, as("ann@", "lab@")).code(), Code::kNoPermission);
+  state.apply(*pool::change_acl(state, {{}, "tank", pool::AclVerb::kUpdate, "A:G:lab@:rw\n"}, context()));
+  EXPECT_EQ(pool::change_acl(state, {{}, "tank", pool::AclVerb::kUpdate, "A::bob@:T\n"}, context()).code(),
+            Code::kInvalid);
+  EXPECT_TRUE(pool::connect(state, *pool::find_pool(state, pool), connection, as("ann@", "lab@")).ok());
+  CreateContainer request;
+  request.pool = pool;
+  request.label = "hers";
+  EXPECT_EQ(begin_create(state, request, as("eve@", "none@")).code(), Code::kNoPermission);
+  auto decision = begin_create(state, request, as("ann@", "lab@"));
+  ASSERT_TRUE(decision.ok()) << decision.error().describe();
+  state.apply(decision->batch);
+  state.apply(finish_create(pool, decision->reply));
+  const auto open_as = [&](Context with, uint32_t flags) {
+    return open(state, {pool, writer, "hers", flags}, with).code();
+  };
+  EXPECT_EQ(open_as(as("ann@", "x@"), kOpenReadWrite), Code::kOk);
+  EXPECT_EQ(open_as(as("bob@", "x@"), kOpenReadOnly), Code::kNoPermission);
+  EXPECT_EQ(open_as(as("bob@", "lab@"), kOpenReadWrite), Code::kOk);
+  ChangeAcl change{{}, pool, "hers", pool::AclVerb::kUpdate, "A::bob@:r\n"};
+  EXPECT_EQ(change_acl(state, change, as("bob@", "lab@")).code(), Code::kNoPermission);
+  state.apply(*change_acl(state, change, as("ann@", "lab@")));
+  EXPECT_EQ(open_as(as("bob@", "lab@"), kOpenReadWrite), Code::kNoPermission);
+  EXPECT_EQ(open_as(as("bob@", "lab@"), kOpenReadOnly), Code::kOk);
+  EXPECT_EQ(open_as(context(), kOpenReadWrite), Code::kOk);
+  const auto seen = query(state, {pool, "hers"}, as("ann@", "lab@"));
+  EXPECT_EQ(pool::find_property(seen->properties, kPropertyAcl)->text,
+            "A::OWNER@:rwdtTaAo\nA::bob@:r\nA:G:GROUP@:rwtT\n");
+  EXPECT_FALSE(pool::find_property(query(state, {pool, "hers"}, as("bob@", "x@"))->properties, kPropertyAcl));
+  EXPECT_EQ(query(state, {pool, "hers"}, as("eve@", "x@")).code(), Code::kNoPermission);
+  SetContainerProperties owner{{}, pool, "hers", {pool::text_property(kPropertyOwner, "bob@")}};
+  EXPECT_EQ(set_properties(state, owner, as("bob@", "lab@")).code(), Code::kNoPermission);
+  state.apply(*set_properties(state, owner, as("ann@", "lab@")));
+  EXPECT_EQ(open_as(as("ann@", "x@"), kOpenReadWrite), Code::kNoPermission);
+  change.verb = pool::AclVerb::kDelete;
+  change.entries = "u:eve@";
+  EXPECT_EQ(change_acl(state, change, context()).code(), Code::kNonexistent);
+  change.entries = "u:bob@";
+  state.apply(*change_acl(state, change, context()));
+  EXPECT_EQ(begin_destroy(state, {{}, pool, "hers", true}, as("eve@", "x@")).code(), Code::kNoPermission);
+  EXPECT_TRUE(begin_destroy(state, {{}, pool, "hers", true}, as("eve@", "lab@")).ok());
 }
 
 }  // namespace

@@ -22,15 +22,20 @@ Batch finish_create(const Uuid& pool, const ContainerRecord& container);
 Batch undo_create(const State& state, const Uuid& pool, const ContainerRecord& container);
 
 // --- destroy: kDestroying until every target has forgotten it; then finish.
-Result<Decision<ContainerRecord>> begin_destroy(const State& state, const DestroyContainer& request);
+Result<Decision<ContainerRecord>> begin_destroy(const State& state, const DestroyContainer& request,
+                                                const Context& context);
 Batch finish_destroy(const State& state, const Uuid& pool, const ContainerRecord& container);
 
 // --- handles
 Result<Decision<OpenContainerReply>> open(const State& state, const OpenContainer& request, const Context& context);
 Batch close(const State& state, const CloseContainer& request);
 
-Result<Batch> set_properties(const State& state, const SetContainerProperties& request);
-Result<Decision<AllocateObjectIdsReply>> allocate_object_ids(const State& state, const AllocateObjectIds& request);
+Result<Batch> set_properties(const State& state, const SetContainerProperties& request, const Context& context);
+Result<Batch> change_acl(const State& state, const ChangeAcl& request, const Context& context);
+// What the caller may see of it. kNoPermission if that is nothing.
+Result<ContainerInfo> query(const State& state, const QueryContainer& request, const Context& context);
+Result<Decision<AllocateObjectIdsReply>> allocate_object_ids(const State& state, const AllocateObjectIds& request,
+                                                            const Context& context);
 
 // --- snapshots: `epoch` is one that every target has passed.
 Result<Batch> create_snapshot(const State& state, const CreateSnapshot& request, Epoch epoch);

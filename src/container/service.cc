@@ -17,6 +17,7 @@ void Service::serve_on(rpc::Node& node) {
   serve(node, kContainerOpen, *this, &Service::open_container);
   serve(node, kContainerClose, *this, &Service::close_container);
   serve(node, kContainerSetProperties, *this, &Service::change_properties);
+  serve(node, kContainerChangeAcl, *this, &Service::update_acl);
   serve(node, kContainerAttributes, *this, &Service::container_attributes);
   serve(node, kAllocateObjectIds, *this, &Service::object_ids);
   serve(node, kSnapshotCreate, *this, &Service::make_snapshot);
@@ -96,7 +97,7 @@ Task<Result<Buffer>> Service::destroy(DestroyContainer request, Caller caller) {
                shell_.operations.find(request.operation.client, request.operation.sequence, kContainerDestroy));
   if (first) co_return *first;
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
-  VARVE_CO_TRY(auto decision, begin_destroy(shell_.store, request));
+  VARVE_CO_TRY(auto decision, begin_destroy(shell_.store, request, shell_.context(caller)));
   const ContainerRecord container = std::move(decision.reply);
   VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));
   VARVE_CO_CHECK(co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets));
@@ -115,9 +116,9 @@ Task<Result<Buffer>> Service::list(ListContainers request, Caller) {
   co_return encode(reply);
 }
 
-Task<Result<Buffer>> Service::query(QueryContainer request, Caller) {
-  VARVE_CO_TRY(const ContainerRecord container, find_container(shell_.store, request.pool, request.name));
-  co_return encode(ContainerReply{describe(shell_.store, request.pool, container, true)});
+Task<Result<Buffer>> Service::query(QueryContainer request, Caller caller) {
+  VARVE_CO_TRY(ContainerInfo info, container::query(shell_.store, request, shell_.context(caller)));
+  co_return encode(ContainerReply{std::move(info)});
 }
 
 Task<Result<Buffer>> Service::open_container(OpenContainer request, Caller caller) {
@@ -137,15 +138,28 @@ Task<Result<Buffer>> Service::close_container(CloseContainer request, Caller cal
 
 Task<Result<Buffer>> Service::change_properties(SetContainerProperties request, Caller caller) {
   const auto decide = [&]() -> Decided {
-    VARVE_TRY(Batch batch, set_properties(shell_.store, request));
+    VARVE_TRY(Batch batch, set_properties(shell_.store, request, shell_.context(caller)));
     return std::pair(std::move(batch), encode(pool::Empty{}));
   };
   co_return co_await shell_.change(caller, request.operation, kContainerSetProperties, decide);
 }
 
+Task<Result<Buffer>> Service::update_acl(ChangeAcl request, Caller caller) {
+  const auto decide = [&]() -> Decided {
+    VARVE_TRY(Batch batch, change_acl(shell_.store, request, shell_.context(caller)));
+    return std::pair(std::move(batch), encode(pool::Empty{}));
+  };
+  co_return co_await shell_.change(caller, request.operation, kContainerChangeAcl, decide);
+}
+
 Task<Result<Buffer>> Service::container_attributes(ContainerAttributes request, Caller caller) {
   const auto decide = [&]() -> Decided {
-    VARVE_CHECK(find_container(shell_.store, request.pool, request.container));
+    VARVE_TRY(const ContainerRecord container, find_container(shell_.store, request.pool, request.container));
+    const bool changes = request.verb == pool::AttributeVerb::kSet || request.verb == pool::AttributeVerb::kDelete;
+    const pool::Context context = shell_.context(caller);
+    VARVE_CHECK(pool::require(pool::permissions(container.properties, kGuarded, context),
+                              changes ? security::kWrite : security::kRead,
+                              "attributes of container " + container.uuid.to_string(), context));
     const std::string prefix = attributes_prefix(request.pool, request.container);
     VARVE_TRY(auto decision, pool::attributes(shell_.store, prefix, request.verb, request.attributes));
     return std::pair(std::move(decision.batch), encode(decision.reply));
@@ -159,7 +173,7 @@ Task<Result<Buffer>> Service::container_attributes(ContainerAttributes request, 
 
 Task<Result<Buffer>> Service::object_ids(AllocateObjectIds request, Caller caller) {
   const auto decide = [&]() -> Decided {
-    VARVE_TRY(auto decision, allocate_object_ids(shell_.store, request));
+    VARVE_TRY(auto decision, allocate_object_ids(shell_.store, request, shell_.context(caller)));
     return std::pair(std::move(decision.batch), encode(decision.reply));
   };
   co_return co_await shell_.change(caller, request.operation, kAllocateObjectIds, decide);

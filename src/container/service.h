@@ -26,6 +26,7 @@ class Service {
   Task<Result<Buffer>> open_container(OpenContainer request, Caller caller);
   Task<Result<Buffer>> close_container(CloseContainer request, Caller caller);
   Task<Result<Buffer>> change_properties(SetContainerProperties request, Caller caller);
+  Task<Result<Buffer>> update_acl(ChangeAcl request, Caller caller);
   Task<Result<Buffer>> container_attributes(ContainerAttributes request, Caller caller);
   Task<Result<Buffer>> object_ids(AllocateObjectIds request, Caller caller);
   Task<Result<Buffer>> make_snapshot(CreateSnapshot request, Caller caller);

@@ -81,6 +81,7 @@ std::vector<Property> effective_properties(const ContainerRecord& container) {
       {4108, 0}, {4111, 0}, {4112, 4096}, {4114, 0}, {4116, 64 * kKiB}, {4117, 1}, {4118, 0xffffffff}, {4119, 1},
       {4120, 0}, {4121, 1}, {4122, 255}};
   for (const auto& [type, number] : kDefaults) all.push_back(number_property(type, number));
+  all.push_back(text_property(kPropertyAcl, pool::list_text(container.properties, kGuarded)));
   pool::merge_properties(all, container.properties);
   pool::merge_properties(all, {number_property(kPropertyAllocatedId, container.next_object_id)});
   return all;

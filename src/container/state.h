@@ -2,6 +2,7 @@
 #pragma once
 
 #include "container/wire.h"
+#include "pool/access.h"
 #include "pool/state.h"
 
 namespace varve::container {
@@ -34,8 +35,9 @@ struct OpenRecord {
 // DAOS_COO_*.
 inline constexpr uint32_t kOpenReadOnly = 1, kOpenReadWrite = 2, kOpenExclusive = 4;
 // DAOS_PROP_CO_*.
-inline constexpr uint32_t kPropertyLabel = 4097, kPropertyLayoutType = 4098, kPropertyOwner = 4109,
+inline constexpr uint32_t kPropertyLabel = 4097, kPropertyLayoutType = 4098, kPropertyAcl = 4106, kPropertyOwner = 4109,
                           kPropertyOwnerGroup = 4110, kPropertyAllocatedId = 4115;
+inline constexpr pool::Guarded kGuarded{kPropertyOwner, kPropertyOwnerGroup, kPropertyAcl, false};
 inline constexpr size_t kOpenHandlesMax = 4096, kSnapshotsMax = 1024;
 inline constexpr uint64_t kObjectIdsMax = 1ULL << 32;  // in one request
 

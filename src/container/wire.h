@@ -11,7 +11,8 @@ inline constexpr uint16_t kContainerCreate = 0x0200, kContainerDestroy = 0x0201,
                           kContainerQuery = 0x0203, kContainerOpen = 0x0204, kContainerClose = 0x0205,
                           kContainerGetProperties = 0x0206, kContainerSetProperties = 0x0207,
                           kContainerAttributes = 0x0208, kAllocateObjectIds = 0x0209,
-                          kSnapshotCreate = 0x020a, kSnapshotDestroy = 0x020b, kSnapshotList = 0x020c;
+                          kSnapshotCreate = 0x020a, kSnapshotDestroy = 0x020b, kSnapshotList = 0x020c,
+                          kContainerChangeAcl = 0x0220;
 
 using pool::OperationId;
 using pool::Property;
@@ -93,6 +94,15 @@ struct SetContainerProperties {
   std::vector<Property> properties;
   template <class Archive>
   void visit(Archive& archive) { archive(operation, pool, name, properties); }
+};
+struct ChangeAcl {
+  OperationId operation;
+  Uuid pool;
+  std::string name;
+  pool::AclVerb verb = pool::AclVerb::kUpdate;
+  std::string entries;  // as in pool::ChangeAcl
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, name, verb, entries); }
 };
 struct ContainerAttributes {
   OperationId operation;

@@ -59,6 +59,7 @@ class Engine::Parts {
   std::unique_ptr<block::Volume> volume_;
   std::unique_ptr<consensus::KeyValue> store_;
   std::unique_ptr<LocalTargets> local_targets_;
+  std::unique_ptr<security::Names> names_;
   std::unique_ptr<pool::Shell> shell_;
   std::unique_ptr<pool::Service> pools_;
   std::unique_ptr<container::Service> containers_;
@@ -139,7 +140,8 @@ Task<Result<void>> Engine::Parts::start() {
   VARVE_CO_CHECK(co_await open_system());
   VARVE_CO_CHECK(co_await open_targets());
   local_targets_ = std::make_unique<LocalTargets>(targets_);
-  shell_ = std::make_unique<pool::Shell>(*store_, executor());
+  names_ = seams_.names();
+  shell_ = std::make_unique<pool::Shell>(*store_, executor(), *names_);
   pools_ = std::make_unique<pool::Service>(*shell_, *local_targets_);
   containers_ = std::make_unique<container::Service>(*shell_, *local_targets_);
   VARVE_CO_CHECK(co_await pools_->recover());

@@ -12,6 +12,7 @@
 #include "pool/wire.h"
 #include "rpc/rpc.h"
 #include "runtime/executor.h"
+#include "security/names.h"
 
 namespace varve::engine {
 
@@ -26,6 +27,8 @@ struct Seams {
       networks;
   // Where to listen, preferred first.
   std::function<std::vector<network::Address>(uint32_t index)> listen;
+  // Whom numbers of users name, and who administers. Empty: numbers only, everybody.
+  std::function<std::unique_ptr<security::Names>()> names = security::number_names;
 };
 
 struct Options {

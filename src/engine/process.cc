@@ -140,6 +140,7 @@ Seams Process::seams() {
     return networks;
   };
   seams.listen = [this](uint32_t index) { return addresses_of(index); };
+  seams.names = security::machine_names;
   return seams;
 }
 

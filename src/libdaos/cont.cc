@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "libdaos/access_lists.h"
 #include "libdaos/convert.h"
+#include "security/names.h"
 
 using namespace varve;
 using namespace varve::libdaos;
@@ -36,7 +38,9 @@ int create(daos_handle_t poh, const char* label, const daos_prop_t* properties, 
   if (!pool) return failure(pool.error());
   if (label && !daos_label_is_valid(label)) return code(Code::kInvalid);
   container::CreateContainer request;
-  request.properties = read_properties(properties);
+  auto read = read_properties(properties);
+  if (!read) return failure(read.error());
+  request.properties = std::move(*read);
   for (const pool::Property& property : request.properties)
     if (property.type == DAOS_PROP_CO_LABEL) request.label = property.text;
   if (label && !request.label.empty() && request.label != label) return code(Code::kInvalid);
@@ -49,6 +53,39 @@ int create(daos_handle_t poh, const char* label, const daos_prop_t* properties, 
     if (uuid) std::memcpy(*uuid, created->uuid.bytes.data(), sizeof(uuid_t));
     co_return 0;
   });
+}
+
+int set_properties(client::Container container, std::vector<pool::Property> properties,
+                   daos_event_t* ev) {
+  return run(ev, [container, properties](client::Session& session) -> Task<int> {
+    co_return status(co_await session.set_container_properties(
+        container->pool, container->uuid.to_string(), properties));
+  });
+}
+
+Result<std::string> text_of(const daos_acl* list) {
+  VARVE_TRY(const security::AccessList read, read_list(list));
+  return security::text_of(read);
+}
+
+Result<std::string> principal_text(daos_acl_principal_type type, const char* name) {
+  const std::unique_ptr<daos_ace, decltype(&free)> entry(daos_ace_create(type, name), &free);
+  if (!entry) return Error(Code::kInvalid, "there is no such principal");
+  const std::string text = daos_ace_get_principal_str(entry.get());
+  return (type == DAOS_ACL_USER ? "u:" : type == DAOS_ACL_GROUP ? "g:" : "") + text;
+}
+
+int change_acl(daos_handle_t coh, pool::AclVerb verb, Result<std::string> entries,
+               daos_event_t* ev) {
+  const auto container = container_of_handle(coh);
+  if (!container) return failure(container.error());
+  if (!entries) return failure(entries.error());
+  return run(
+      ev,
+      [container = *container, verb, entries = *entries](client::Session& session) -> Task<int> {
+        co_return status(co_await session.change_container_acl(
+            container->pool, container->uuid.to_string(), verb, entries));
+      });
 }
 
 constexpr size_t kSnapshotNameRoom = DAOS_SNAPSHOT_MAX_LEN;
@@ -132,12 +169,92 @@ int daos_cont_set_prop(daos_handle_t coh, daos_prop_t* prop, daos_event_t* ev) {
   const auto container = container_of_handle(coh);
   if (!container) return failure(container.error());
   if (!prop || prop->dpp_nr == 0) return code(Code::kInvalid);
-  return run(ev,
-             [container = *container,
-              properties = read_properties(prop)](client::Session& session) -> Task<int> {
-               co_return status(co_await session.set_container_properties(
-                   container->pool, container->uuid.to_string(), properties));
-             });
+  auto properties = read_properties(prop);
+  if (!properties) return failure(properties.error());
+  return set_properties(*container, std::move(*properties), ev);
+}
+
+int daos_cont_get_acl(daos_handle_t coh, daos_prop_t** acl_prop, daos_event_t* ev) {
+  const auto container = container_of_handle(coh);
+  if (!container) return failure(container.error());
+  if (!acl_prop) return code(Code::kInvalid);
+  return run(ev, [container = *container, acl_prop](client::Session& session) -> Task<int> {
+    auto queried = co_await session.query_container(container->pool, container->uuid.to_string());
+    if (!queried) co_return failure(queried.error());
+    const auto has = [&](uint32_t type) {
+      return std::any_of(queried->properties.begin(), queried->properties.end(),
+                         [&](const pool::Property& property) { return property.type == type; });
+    };
+    if (!has(DAOS_PROP_CO_ACL))
+      co_return failure(Error(Code::kNoPermission, "the access control list is not shown to you"));
+    daos_prop_t* made = daos_prop_alloc(3);
+    if (!made) co_return code(Code::kNoMemory);
+    made->dpp_entries[0].dpe_type = DAOS_PROP_CO_ACL;
+    made->dpp_entries[1].dpe_type = DAOS_PROP_CO_OWNER;
+    made->dpp_entries[2].dpe_type = DAOS_PROP_CO_OWNER_GROUP;
+    const int error = write_properties(queried->properties, made);
+    if (error)
+      daos_prop_free(made);
+    else
+      *acl_prop = made;
+    co_return error;
+  });
+}
+
+int daos_cont_overwrite_acl(daos_handle_t coh, struct daos_acl* acl, daos_event_t* ev) {
+  return change_acl(coh, pool::AclVerb::kOverwrite, text_of(acl), ev);
+}
+
+int daos_cont_update_acl(daos_handle_t coh, struct daos_acl* acl, daos_event_t* ev) {
+  return change_acl(coh, pool::AclVerb::kUpdate, text_of(acl), ev);
+}
+
+int daos_cont_delete_acl(daos_handle_t coh, enum daos_acl_principal_type type, d_string_t name,
+                         daos_event_t* ev) {
+  return change_acl(coh, pool::AclVerb::kDelete, principal_text(type, name), ev);
+}
+
+int daos_cont_set_owner_no_check(daos_handle_t coh, d_string_t user, d_string_t group,
+                                 daos_event_t* ev) {
+  const auto container = container_of_handle(coh);
+  if (!container) return failure(container.error());
+  std::vector<pool::Property> properties;
+  for (const auto& [type, name] :
+       {std::pair(DAOS_PROP_CO_OWNER, user), std::pair(DAOS_PROP_CO_OWNER_GROUP, group)}) {
+    if (!name) continue;
+    if (!daos_acl_principal_is_valid(name)) return code(Code::kInvalid);
+    properties.push_back({static_cast<uint32_t>(type), true, 0, name});
+  }
+  if (properties.empty()) return code(Code::kInvalid);
+  return set_properties(*container, std::move(properties), ev);
+}
+
+int daos_cont_set_owner(daos_handle_t coh, d_string_t user, d_string_t group, daos_event_t* ev) {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  if (user) {
+    if (const int unknown = daos_acl_principal_to_uid(user, &uid)) return unknown;
+  }
+  if (group) {
+    if (const int unknown = daos_acl_principal_to_gid(group, &gid)) return unknown;
+  }
+  return daos_cont_set_owner_no_check(coh, user, group, ev);
+}
+
+int daos_cont_get_perms(daos_prop_t* cont_prop, uid_t uid, gid_t* gids, size_t nr_gids,
+                        uint64_t* perms) {
+  constexpr PropertyTypes kTypes{DAOS_PROP_CO_ACL, DAOS_PROP_CO_OWNER, DAOS_PROP_CO_OWNER_GROUP};
+  return permissions_by(cont_prop, kTypes, uid, gids, nr_gids, perms);
+}
+
+// No redundancy yet, so no container is ever marked unhealthy: to be cleared is to be there.
+int daos_cont_status_clear(daos_handle_t coh, daos_event_t* ev) {
+  const auto container = container_of_handle(coh);
+  if (!container) return failure(container.error());
+  return run(ev, [container = *container](client::Session& session) -> Task<int> {
+    co_return status(
+        co_await session.query_container(container->pool, container->uuid.to_string()));
+  });
 }
 
 int daos_cont_list_attr(daos_handle_t coh, char* buffer, size_t* size, daos_event_t* ev) {

@@ -1,4 +1,5 @@
 #include "libdaos/convert.h"
+#include "libdaos/access_lists.h"
 
 #include <algorithm>
 #include <cstring>
@@ -9,6 +10,10 @@ namespace {
 // daos_anchor_t::da_buf: flags, length of the key, hash, key.
 constexpr size_t kHashAt = 2, kKeyAt = kHashAt + sizeof(uint64_t),
                  kKeyRoom = DAOS_ANCHOR_BUF_MAX - kKeyAt;
+
+constexpr size_t kPropertyTextMax = 8192;  // more than any may have
+
+bool is_access_list(uint32_t type) { return type == DAOS_PROP_PO_ACL || type == DAOS_PROP_CO_ACL; }
 
 }  // namespace
 
@@ -92,18 +97,27 @@ void write_anchor(const client::Session::Anchor& from, daos_anchor_t& anchor) {
 
 std::string uuid_or_label(const char* name) { return name ? name : ""; }
 
-std::vector<pool::Property> read_properties(const daos_prop_t* properties) {
+Result<std::vector<pool::Property>> read_properties(const daos_prop_t* properties) {
   std::vector<pool::Property> read;
-  for (uint32_t i = 0; properties && i < properties->dpp_nr; ++i) {
+  if (!properties) return read;
+  if (properties->dpp_nr > DAOS_PROP_ENTRIES_MAX_NR || !properties->dpp_entries)
+    return Error(Code::kInvalid, "the list of properties is none");
+  for (uint32_t i = 0; i < properties->dpp_nr; ++i) {
     daos_prop_entry entry = properties->dpp_entries[i];
-    if (!daos_prop_is_set(&entry) || daos_prop_has_ptr(&entry) || daos_prop_has_byteval(&entry))
-      continue;
+    const bool list = is_access_list(entry.dpe_type);
+    if (!daos_prop_is_set(&entry) || (daos_prop_has_ptr(&entry) && !list)) continue;
     pool::Property property;
     property.type = entry.dpe_type;
-    property.is_text = daos_prop_has_str(&entry);
-    if (property.is_text && !entry.dpe_str) continue;
-    if (property.is_text)
-      property.text = entry.dpe_str;
+    property.is_text = daos_prop_has_str(&entry) || list;
+    if (property.is_text && !entry.dpe_val_ptr)
+      return Error(Code::kInvalid,
+                   "property " + std::to_string(entry.dpe_type) + " is set to nothing");
+    if (list) {
+      VARVE_TRY(const security::AccessList parsed,
+                read_list(static_cast<const daos_acl*>(entry.dpe_val_ptr)));
+      VARVE_TRY(property.text, security::text_of(parsed));
+    } else if (property.is_text)
+      property.text.assign(entry.dpe_str, strnlen(entry.dpe_str, kPropertyTextMax));
     else
       property.number = entry.dpe_val;
     read.push_back(std::move(property));
@@ -129,6 +143,11 @@ int write_properties(const std::vector<pool::Property>& from, daos_prop_t* prope
     });
     if (found == from.end()) {
       entry.dpe_flags |= DAOS_PROP_ENTRY_NOT_SET;
+    } else if (is_access_list(found->type)) {
+      const Result<security::AccessList> list = security::parse_list(found->text);
+      if (!list) return failure(list.error());
+      entry.dpe_val_ptr = make_list(*list);
+      if (!entry.dpe_val_ptr) return code(Code::kNoMemory);
     } else if (found->is_text) {
       entry.dpe_str = strdup(found->text.c_str());
       if (!entry.dpe_str) return code(Code::kNoMemory);

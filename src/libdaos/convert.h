@@ -69,8 +69,9 @@ Result<void> check_writable(daos_handle_t transaction);
 
 std::string uuid_or_label(const char* name);
 
-// Properties, between the two forms. Entries that have no number and no text are left out.
-std::vector<pool::Property> read_properties(const daos_prop_t* properties);
+// Properties, between the two forms: access control lists are text there. Entries whose value is
+// some other structure are left out. kInvalid for a list that is none, a text that is null.
+Result<std::vector<pool::Property>> read_properties(const daos_prop_t* properties);
 // Fills in the entries that are asked for, or makes all of them where the list is empty.
 int write_properties(const std::vector<pool::Property>& from, daos_prop_t* properties);
 

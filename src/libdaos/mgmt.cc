@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/log.h"
 #include "libdaos/convert.h"
 
 using namespace varve;
@@ -74,4 +75,11 @@ int dc_mgmt_srv_version(uint32_t* major, uint32_t* minor, uint32_t* patch, char*
     *tag = strdup(system->version.c_str());
     co_return *tag ? 0 : code(Code::kNoMemory);
   });
+}
+
+int daos_debug_add_mark(const char* mark) {
+  if (!mark) return code(Code::kInvalid);
+  if (const auto ready = require_initialized(); !ready) return failure(ready.error());
+  log_info("mark: " + std::string(mark, strnlen(mark, 256)));
+  return 0;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "libdaos/access_lists.h"
 #include "libdaos/convert.h"
 
 using namespace varve;
@@ -264,4 +265,10 @@ int daos_pool_filter_cont(daos_handle_t poh, daos_pool_cont_filter_t* filter, da
     }
     co_return 0;
   });
+}
+
+int daos_pool_get_perms(daos_prop_t* pool_prop, uid_t uid, gid_t* gids, size_t nr_gids,
+                        uint64_t* perms) {
+  constexpr PropertyTypes kTypes{DAOS_PROP_PO_ACL, DAOS_PROP_PO_OWNER, DAOS_PROP_PO_OWNER_GROUP};
+  return permissions_by(pool_prop, kTypes, uid, gids, nr_gids, perms);
 }

@@ -83,11 +83,9 @@ int copy_entry(daos_prop_entry& to, const daos_prop_entry& from) {
       to.dpe_val_ptr = copy;
       break;
     }
-    default: {
-      const auto* list = static_cast<const daos_acl*>(from.dpe_val_ptr);
-      to.dpe_val_ptr = copy_of(list, sizeof *list + list->dal_len);
+    default:
+      to.dpe_val_ptr = daos_acl_dup(static_cast<daos_acl*>(from.dpe_val_ptr));
       break;
-    }
   }
   return to.dpe_val_ptr ? 0 : code(Code::kNoMemory);
 }
@@ -197,7 +195,22 @@ bool daos_prop_has_ptr(struct daos_prop_entry* entry) {
   return form != ValueForm::kText && form != ValueForm::kNumber;
 }
 
+// No property of this version holds bytes, so none can be set to them.
 bool daos_prop_has_byteval(struct daos_prop_entry* entry) { return false; }
+
+int daos_prop_entry_set_byteval(struct daos_prop_entry* entry, const void* data, size_t len) {
+  return failure(Error(Code::kInvalid, "no property of this version holds bytes"));
+}
+
+int daos_prop_set_byteval(daos_prop_t* prop, uint32_t type, const void* data, size_t len) {
+  daos_prop_entry* entry = daos_prop_entry_get(prop, type);
+  return entry ? daos_prop_entry_set_byteval(entry, data, len) : code(Code::kNonexistent);
+}
+
+int daos_prop_entry_dup_byteval(struct daos_prop_entry* entry_dst,
+                                struct daos_prop_entry* entry_src) {
+  return failure(Error(Code::kInvalid, "no property of this version holds bytes"));
+}
 
 struct daos_prop_entry* daos_prop_entry_get(daos_prop_t* prop, uint32_t type) {
   for (uint32_t i = 0; prop && prop->dpp_entries && i < prop->dpp_nr; ++i)

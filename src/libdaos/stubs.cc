@@ -38,44 +38,12 @@ int daos_tx_restart(daos_handle_t, daos_event_t *) {
   return not_implemented("daos_tx_restart");
 }
 
-int daos_cont_get_acl(daos_handle_t, daos_prop_t **, daos_event_t *) {
-  return not_implemented("daos_cont_get_acl");
-}
-
-int daos_cont_status_clear(daos_handle_t, daos_event_t *) {
-  return not_implemented("daos_cont_status_clear");
-}
-
-int daos_cont_overwrite_acl(daos_handle_t, struct daos_acl *, daos_event_t *) {
-  return not_implemented("daos_cont_overwrite_acl");
-}
-
-int daos_cont_update_acl(daos_handle_t, struct daos_acl *, daos_event_t *) {
-  return not_implemented("daos_cont_update_acl");
-}
-
-int daos_cont_delete_acl(daos_handle_t, enum daos_acl_principal_type, d_string_t, daos_event_t *) {
-  return not_implemented("daos_cont_delete_acl");
-}
-
-int daos_cont_set_owner(daos_handle_t, d_string_t, d_string_t, daos_event_t *) {
-  return not_implemented("daos_cont_set_owner");
-}
-
-int daos_cont_set_owner_no_check(daos_handle_t, d_string_t, d_string_t, daos_event_t *) {
-  return not_implemented("daos_cont_set_owner_no_check");
-}
-
 int daos_cont_rollback(daos_handle_t, daos_epoch_t, daos_event_t *) {
   return not_implemented("daos_cont_rollback");
 }
 
 int daos_cont_subscribe(daos_handle_t, daos_epoch_t *, daos_event_t *) {
   return not_implemented("daos_cont_subscribe");
-}
-
-int daos_cont_get_perms(daos_prop_t *, uid_t, gid_t *, size_t, uint64_t *) {
-  return not_implemented("daos_cont_get_perms");
 }
 
 int daos_cont_snap_oit_create(daos_handle_t, daos_epoch_t, char *, daos_event_t *) {
@@ -95,16 +63,8 @@ int daos_debug_set_params(const char *, d_rank_t, unsigned int, uint64_t, uint64
   return not_implemented("daos_debug_set_params");
 }
 
-int daos_debug_add_mark(const char *) {
-  return not_implemented("daos_debug_add_mark");
-}
-
 int daos_mgmt_get_bs_state(const char *, uuid_t, int *, daos_event_t *) {
   return not_implemented("daos_mgmt_get_bs_state");
-}
-
-int daos_obj_verify(daos_handle_t, daos_obj_id_t, daos_epoch_t) {
-  return not_implemented("daos_obj_verify");
 }
 
 int daos_obj_key2anchor(daos_handle_t, daos_handle_t, daos_key_t *, daos_key_t *, daos_anchor_t *,
@@ -129,10 +89,6 @@ int daos_oit_list_filter(daos_handle_t, daos_obj_id_t *, uint32_t *, daos_anchor
 int daos_obj_register_class(daos_handle_t, daos_oclass_id_t, struct daos_oclass_attr *,
     daos_event_t *) {
   return not_implemented("daos_obj_register_class");
-}
-
-int daos_obj_list_class(daos_handle_t, struct daos_oclass_list *, daos_anchor_t *, daos_event_t *) {
-  return not_implemented("daos_obj_list_class");
 }
 
 void daos_pipeline_init(daos_pipeline_t *) {
@@ -164,142 +120,6 @@ int daos_pipeline_run(daos_handle_t, daos_handle_t, daos_pipeline_t *, daos_hand
     d_sg_list_t *, d_sg_list_t *, daos_size_t *, d_sg_list_t *, daos_pipeline_stats_t *,
     daos_event_t *) {
   return not_implemented("daos_pipeline_run");
-}
-
-int daos_pool_get_perms(daos_prop_t *, uid_t, gid_t *, size_t, uint64_t *) {
-  return not_implemented("daos_pool_get_perms");
-}
-
-int daos_prop_set_byteval(daos_prop_t *, uint32_t, const void *, size_t) {
-  return not_implemented("daos_prop_set_byteval");
-}
-
-int daos_prop_entry_set_byteval(struct daos_prop_entry *, const void *, size_t) {
-  return not_implemented("daos_prop_entry_set_byteval");
-}
-
-int daos_prop_entry_dup_byteval(struct daos_prop_entry *, struct daos_prop_entry *) {
-  return not_implemented("daos_prop_entry_dup_byteval");
-}
-
-struct daos_acl * daos_acl_create(struct daos_ace *[], uint16_t) {
-  not_implemented("daos_acl_create");
-  return nullptr;
-}
-
-struct daos_acl * daos_acl_dup(struct daos_acl *) {
-  not_implemented("daos_acl_dup");
-  return nullptr;
-}
-
-void daos_acl_free(struct daos_acl *) {
-  not_implemented("daos_acl_free");
-}
-
-ssize_t daos_acl_get_size(struct daos_acl *) {
-  return not_implemented("daos_acl_get_size");
-}
-
-struct daos_ace * daos_acl_get_next_ace(struct daos_acl *, struct daos_ace *) {
-  not_implemented("daos_acl_get_next_ace");
-  return nullptr;
-}
-
-int daos_acl_get_ace_for_principal(struct daos_acl *, enum daos_acl_principal_type, const char *,
-    struct daos_ace **) {
-  return not_implemented("daos_acl_get_ace_for_principal");
-}
-
-int daos_acl_add_ace(struct daos_acl **, struct daos_ace *) {
-  return not_implemented("daos_acl_add_ace");
-}
-
-int daos_acl_remove_ace(struct daos_acl **, enum daos_acl_principal_type, const char *) {
-  return not_implemented("daos_acl_remove_ace");
-}
-
-void daos_acl_dump(struct daos_acl *) {
-  not_implemented("daos_acl_dump");
-}
-
-int daos_acl_validate(struct daos_acl *) {
-  return not_implemented("daos_acl_validate");
-}
-
-struct daos_ace * daos_ace_create(enum daos_acl_principal_type, const char *) {
-  not_implemented("daos_ace_create");
-  return nullptr;
-}
-
-void daos_ace_free(struct daos_ace *) {
-  not_implemented("daos_ace_free");
-}
-
-ssize_t daos_ace_get_size(struct daos_ace *) {
-  return not_implemented("daos_ace_get_size");
-}
-
-void daos_ace_dump(struct daos_ace *, uint32_t) {
-  not_implemented("daos_ace_dump");
-}
-
-bool daos_ace_is_valid(struct daos_ace *) {
-  not_implemented("daos_ace_is_valid");
-  return false;
-}
-
-bool daos_acl_principal_is_valid(const char *) {
-  not_implemented("daos_acl_principal_is_valid");
-  return false;
-}
-
-int daos_acl_uid_to_principal(uid_t, char **) {
-  return not_implemented("daos_acl_uid_to_principal");
-}
-
-int daos_acl_gid_to_principal(gid_t, char **) {
-  return not_implemented("daos_acl_gid_to_principal");
-}
-
-int daos_acl_principal_to_uid(const char *, uid_t *) {
-  return not_implemented("daos_acl_principal_to_uid");
-}
-
-int daos_acl_principal_to_gid(const char *, gid_t *) {
-  return not_implemented("daos_acl_principal_to_gid");
-}
-
-const char * daos_ace_get_principal_str(struct daos_ace *) {
-  not_implemented("daos_ace_get_principal_str");
-  return nullptr;
-}
-
-int daos_ace_from_str(const char *, struct daos_ace **) {
-  return not_implemented("daos_ace_from_str");
-}
-
-int daos_ace_to_str(struct daos_ace *, char *, size_t) {
-  return not_implemented("daos_ace_to_str");
-}
-
-int daos_ace_str_get_verbose(const char *, char *, size_t) {
-  return not_implemented("daos_ace_str_get_verbose");
-}
-
-int daos_acl_from_strs(const char **, size_t, struct daos_acl **) {
-  return not_implemented("daos_acl_from_strs");
-}
-
-int daos_acl_to_strs(struct daos_acl *, char ***, size_t *) {
-  return not_implemented("daos_acl_to_strs");
-}
-
-int daos_acl_principal_from_str(const char *, enum daos_acl_principal_type *, char **) {
-  return not_implemented("daos_acl_principal_from_str");
-}
-
-int daos_acl_to_stream(FILE *, struct daos_acl *, bool) {
-  return not_implemented("daos_acl_to_stream");
 }
 
 }  // extern "C"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pool/state.h"
+#include "security/acl.h"
 
 namespace varve::pool {
 
@@ -13,6 +14,8 @@ struct Context {
   uint64_t now_ns = 0;
   Uuid fresh;  // a new random UUID
   uint32_t uid = 0, gid = 0;
+  security::Identity who = {};  // the same by name
+  bool trusted = true;     // an administrator, or a transport that cannot tell: nothing is refused
 };
 
 // `reply` without what only the targets know (space).
@@ -37,7 +40,7 @@ Batch finish_create(const PoolRecord& pool);
 Batch undo_create(const PoolRecord& pool);
 
 // --- destroy: kDestroying until every target has forgotten it.
-Result<Decision<PoolRecord>> begin_destroy(const State& state, const DestroyPool& request);
+Result<Decision<PoolRecord>> begin_destroy(const State& state, const DestroyPool& request, const Context& context);
 // With everything that hangs off it.
 Batch finish_destroy(const State& state, const PoolRecord& pool);
 
@@ -45,12 +48,15 @@ Batch finish_destroy(const State& state, const PoolRecord& pool);
 Result<Decision<HandleRecord>> connect(const State& state, const PoolRecord& pool, const ConnectPool& request,
                                        const Context& context);
 Result<Batch> disconnect(const State& state, const DisconnectPool& request);
-Result<Batch> evict(const State& state, const EvictPool& request);
+Result<Batch> evict(const State& state, const EvictPool& request, const Context& context);
+// kNoPermission where it is neither an administrator nor the owner.
+Result<void> require_owner(const PoolRecord& pool, const Context& context);
 // kNoHandle if it is not open.
 Result<HandleRecord> check_handle(const State& state, const Uuid& pool, const Uuid& handle);
 
 // --- properties and attributes
-Result<Batch> set_properties(const State& state, const SetProperties& request);
+Result<Batch> set_properties(const State& state, const SetProperties& request, const Context& context);
+Result<Batch> change_acl(const State& state, const ChangeAcl& request, const Context& context);
 // For pools and containers; `prefix` is where their attributes lie.
 Result<Decision<AttributesReply>> attributes(const State& state, const std::string& prefix, AttributeVerb verb,
                                              const std::vector<Attribute>& attributes);

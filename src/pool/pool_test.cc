@@ -88,18 +88,18 @@ TEST_F(PoolTest, destroy) {
   state.apply({{containers_prefix(pool.uuid) + "c", Buffer()}});
   DestroyPool destroy;
   destroy.name = "tank";
-  EXPECT_EQ(begin_destroy(state, destroy).code(), Code::kBusy);
+  EXPECT_EQ(begin_destroy(state, destroy, context()).code(), Code::kBusy);
   destroy.recursive = true;
-  EXPECT_EQ(begin_destroy(state, destroy).code(), Code::kBusy);
+  EXPECT_EQ(begin_destroy(state, destroy, context()).code(), Code::kBusy);
   destroy.force = true;
-  auto decision = begin_destroy(state, destroy);
+  auto decision = begin_destroy(state, destroy, context());
   ASSERT_TRUE(decision.ok());
   state.apply(decision->batch);
   EXPECT_EQ(find_pool(state, "tank").code(), Code::kBusy);
-  EXPECT_EQ(begin_destroy(state, destroy).code(), Code::kBusy);
+  EXPECT_EQ(begin_destroy(state, destroy, context()).code(), Code::kBusy);
   state.apply(finish_destroy(state, decision->reply));
   EXPECT_EQ(state.size(), 0u);
-  EXPECT_EQ(begin_destroy(state, destroy).code(), Code::kNonexistent);
+  EXPECT_EQ(begin_destroy(state, destroy, context()).code(), Code::kNonexistent);
 }
 
 TEST_F(PoolTest, connections) {
@@ -119,7 +119,7 @@ TEST_F(PoolTest, connections) {
   EXPECT_EQ(connect_to("tank", kConnectReadOnly).code(), Code::kBusy);
   EvictPool all;
   all.name = "tank";
-  state.apply(*evict(state, all));
+  state.apply(*evict(state, all, context()));
   EXPECT_TRUE(connect_to("tank", kConnectReadOnly).ok());
 }
 
@@ -147,7 +147,7 @@ TEST_F(PoolTest, properties) {
   SetProperties set;
   set.name = "tank";
   set.properties = {number_property(5, 3), text_property(1, "lake")};
-  state.apply(*set_properties(state, set));
+  state.apply(*set_properties(state, set, context()));
   EXPECT_EQ(find_pool(state, "tank").code(), Code::kNonexistent);
   const PoolRecord pool = *find_pool(state, "lake");
   const auto all = effective_properties(pool);
@@ -156,9 +156,9 @@ TEST_F(PoolTest, properties) {
   EXPECT_EQ(find_property(all, 10)->number, 4096u);
   set.name = "lake";
   set.properties = {text_property(1, "other")};
-  EXPECT_EQ(set_properties(state, set).code(), Code::kExists);
+  EXPECT_EQ(set_properties(state, set, context()).code(), Code::kExists);
   set.properties = std::vector<Property>(kPropertiesMax + 1);
-  EXPECT_EQ(set_properties(state, set).code(), Code::kInvalid);
+  EXPECT_EQ(set_properties(state, set, context()).code(), Code::kInvalid);
 }
 
 TEST_F(PoolTest, user_attributes) {

@@ -1,5 +1,7 @@
 #include "pool/service.h"
 
+#include "pool/access.h"
+
 #include <algorithm>
 
 namespace varve::pool {
@@ -14,6 +16,7 @@ void Service::serve_on(rpc::Node& node) {
   serve(node, kPoolEvict, *this, &Service::evict_pool);
   serve(node, kPoolGetProperties, *this, &Service::get_properties);
   serve(node, kPoolSetProperties, *this, &Service::change_properties);
+  serve(node, kPoolChangeAcl, *this, &Service::update_acl);
   serve(node, kPoolAttributes, *this, &Service::pool_attributes);
 }
 
@@ -107,7 +110,7 @@ Task<Result<Buffer>> Service::destroy(DestroyPool request, Caller caller) {
   VARVE_CO_TRY(const Buffer* first,
                shell_.operations.find(request.operation.client, request.operation.sequence, kPoolDestroy));
   if (first) co_return *first;
-  VARVE_CO_TRY(auto decision, begin_destroy(shell_.store, request));
+  VARVE_CO_TRY(auto decision, begin_destroy(shell_.store, request, shell_.context(caller)));
   const PoolRecord pool = std::move(decision.reply);
   VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));
   VARVE_CO_CHECK(co_await destroy_on_targets(pool));
@@ -159,7 +162,7 @@ Task<Result<Buffer>> Service::disconnect_pool(DisconnectPool request, Caller cal
 
 Task<Result<Buffer>> Service::evict_pool(EvictPool request, Caller caller) {
   const auto decide = [&]() -> Result<std::pair<Batch, Buffer>> {
-    VARVE_TRY(Batch batch, evict(shell_.store, request));
+    VARVE_TRY(Batch batch, evict(shell_.store, request, shell_.context(caller)));
     return std::pair(std::move(batch), encode(Empty{}));
   };
   co_return co_await shell_.change(caller, request.operation, kPoolEvict, decide);
@@ -172,15 +175,28 @@ Task<Result<Buffer>> Service::get_properties(GetProperties request, Caller) {
 
 Task<Result<Buffer>> Service::change_properties(SetProperties request, Caller caller) {
   const auto decide = [&]() -> Result<std::pair<Batch, Buffer>> {
-    VARVE_TRY(Batch batch, set_properties(shell_.store, request));
+    VARVE_TRY(Batch batch, set_properties(shell_.store, request, shell_.context(caller)));
     return std::pair(std::move(batch), encode(Empty{}));
   };
   co_return co_await shell_.change(caller, request.operation, kPoolSetProperties, decide);
 }
 
+Task<Result<Buffer>> Service::update_acl(ChangeAcl request, Caller caller) {
+  const auto decide = [&]() -> Result<std::pair<Batch, Buffer>> {
+    VARVE_TRY(Batch batch, change_acl(shell_.store, request, shell_.context(caller)));
+    return std::pair(std::move(batch), encode(Empty{}));
+  };
+  co_return co_await shell_.change(caller, request.operation, kPoolChangeAcl, decide);
+}
+
 Task<Result<Buffer>> Service::pool_attributes(PoolAttributes request, Caller caller) {
   const auto decide = [&]() -> Result<std::pair<Batch, Buffer>> {
-    VARVE_CHECK(find_pool(shell_.store, request.pool));
+    VARVE_TRY(const PoolRecord pool, find_pool(shell_.store, request.pool));
+    const Context context = shell_.context(caller);
+    const bool changes = request.verb == AttributeVerb::kSet || request.verb == AttributeVerb::kDelete;
+    VARVE_CHECK(require(permissions(pool.properties, kGuardedPool, context),
+                        changes ? security::kWrite : security::kRead | security::kGetProperties,
+                        "attributes of pool '" + pool.label + "'", context));
     VARVE_TRY(auto decision, attributes(shell_.store, attributes_prefix(request.pool), request.verb,
                                         request.attributes));
     return std::pair(std::move(decision.batch), encode(decision.reply));

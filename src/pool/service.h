@@ -25,6 +25,7 @@ class Service {
   Task<Result<Buffer>> evict_pool(EvictPool request, Caller caller);
   Task<Result<Buffer>> get_properties(GetProperties request, Caller caller);
   Task<Result<Buffer>> change_properties(SetProperties request, Caller caller);
+  Task<Result<Buffer>> update_acl(ChangeAcl request, Caller caller);
   Task<Result<Buffer>> pool_attributes(PoolAttributes request, Caller caller);
 
  private:

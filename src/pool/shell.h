@@ -8,6 +8,7 @@
 #include "pool/decision.h"
 #include "rpc/rpc.h"
 #include "runtime/wait.h"
+#include "security/names.h"
 
 namespace varve::pool {
 
@@ -15,15 +16,19 @@ namespace varve::pool {
 struct Caller {
   uint32_t uid = 0xfffffffe, gid = 0xfffffffe;  // of nobody, where the transport cannot tell
   Instant deadline;
+  bool known = false;  // the transport tells who it is
 };
 
 class Shell {
  public:
-  Shell(consensus::KeyValue& store, Executor& executor) : store(store), executor(executor), operations(store) {}
+  // All outlive the shell. `names` also say who is an administrator.
+  Shell(consensus::KeyValue& store, Executor& executor, security::Names& names)
+      : store(store), executor(executor), operations(store), names(names) {}
 
   Context context(const Caller& caller) {
     const uint64_t high = executor.random().next();
-    return {executor.clock().wall_ns(), Uuid::from_random(high, executor.random().next()), caller.uid, caller.gid};
+    return {executor.clock().wall_ns(), Uuid::from_random(high, executor.random().next()), caller.uid, caller.gid,
+            names.identity(caller.uid, caller.gid), !caller.known || names.is_administrator(caller.uid)};
   }
   // kTimedOut if the caller's deadline passes first. Only one holds the turn.
   Task<Result<void>> take_turn(Caller caller) {
@@ -66,6 +71,7 @@ class Shell {
   consensus::KeyValue& store;
   Executor& executor;
   consensus::Operations operations;
+  security::Names& names;
   Semaphore turn{1};
 };
 
@@ -79,6 +85,7 @@ Task<void> answer(Service& service, Task<Result<Buffer>> (Service::*method)(Mess
   Caller caller;
   caller.deadline = request.deadline();
   if (request.identity().known) {
+    caller.known = true;
     caller.uid = request.identity().uid;
     caller.gid = request.identity().gid;
   }

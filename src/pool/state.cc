@@ -1,4 +1,4 @@
-#include "pool/state.h"
+#include "pool/access.h"
 
 #include <algorithm>
 
@@ -71,12 +71,14 @@ Result<void> check_label(std::string_view label, std::string_view noun) {
   return {};
 }
 
+static bool is_list(uint32_t type) { return type == kPropertyAcl || type == 4106; }
+
 Result<void> check_properties(const std::vector<Property>& properties) {
   if (properties.size() > kPropertiesMax)
     return Error(Code::kInvalid, std::to_string(properties.size()) + " properties are more than the " +
                                      std::to_string(kPropertiesMax) + " that are allowed");
   for (const Property& property : properties)
-    if (property.text.size() > kPropertyTextBytesMax)
+    if (property.text.size() > (is_list(property.type) ? kAclTextBytesMax : kPropertyTextBytesMax))
       return Error(Code::kInvalid, "property " + std::to_string(property.type) + " is longer than " +
                                        std::to_string(kPropertyTextBytesMax) + " bytes");
   return {};
@@ -109,6 +111,7 @@ std::vector<Property> effective_properties(const PoolRecord& pool) {
       {15, 2},    {16, 0},   {17, 604800}, {18, 0},        {19, 0},    {20, 1},  {21, 255}, {22, 1},         {23, 5},
       {24, 50},   {25, 0},   {26, 1},      {27, 600}};
   for (const auto& [type, number] : kDefaults) all.push_back(number_property(type, number));
+  all.push_back(text_property(kPropertyAcl, list_text(pool.properties, kGuardedPool)));
   merge_properties(all, pool.properties);
   return all;
 }

@@ -44,7 +44,7 @@ inline constexpr uint32_t kConnectReadOnly = 1, kConnectReadWrite = 2, kConnectE
 // A pool's connections; past it the oldest are dropped, for clients that die leave theirs behind.
 inline constexpr size_t kHandlesMax = 4096;
 inline constexpr size_t kAttributesMax = 1024, kAttributeNameBytesMax = 511, kAttributeValueBytesMax = 40 * 1024;
-inline constexpr size_t kPropertiesMax = 128, kPropertyTextBytesMax = 4096;
+inline constexpr size_t kPropertiesMax = 128, kPropertyTextBytesMax = 4096, kAclTextBytesMax = 16 * 1024;
 inline constexpr uint64_t kBytesPerTargetMin = kMiB;
 
 inline std::string pool_key(const Uuid& pool) { return "pools/" + pool.to_string(); }

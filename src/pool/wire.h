@@ -17,7 +17,8 @@ namespace varve::pool {
 inline constexpr uint16_t kSystemQuery = 0x0100, kPoolCreate = 0x0110, kPoolDestroy = 0x0111,
                           kPoolList = 0x0112, kPoolQuery = 0x0113, kPoolConnect = 0x0114,
                           kPoolDisconnect = 0x0115, kPoolGetProperties = 0x0116,
-                          kPoolSetProperties = 0x0117, kPoolAttributes = 0x0118, kPoolEvict = 0x0119;
+                          kPoolSetProperties = 0x0117, kPoolAttributes = 0x0118, kPoolEvict = 0x0119,
+                          kPoolChangeAcl = 0x0120;
 
 struct OperationId {
   Uuid client;
@@ -172,6 +173,17 @@ struct SetProperties {
   std::vector<Property> properties;
   template <class Archive>
   void visit(Archive& archive) { archive(operation, name, properties); }
+};
+
+// Changes of access control lists. Lists are text, one entry a line (security/acl.h); to be read they are a property.
+enum class AclVerb : uint8_t { kOverwrite, kUpdate, kDelete };
+struct ChangeAcl {
+  OperationId operation;
+  std::string name;
+  AclVerb verb = AclVerb::kUpdate;
+  std::string entries;  // kDelete: one principal, as in "u:name@"
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, name, verb, entries); }
 };
 
 // User attributes, of pools and of containers: set, get or delete by name, or list all names.

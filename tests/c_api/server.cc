@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,6 +102,11 @@ void Server::kill() {
   ::kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+void Server::open_folders() const {
+  if (chmod(folder_.c_str(), 0755) != 0 || chmod((folder_ + "/run").c_str(), 0755) != 0)
+    die("chmod failed");
 }
 
 void Server::stop() { ::kill(pid_, SIGSTOP); }

@@ -20,6 +20,8 @@ class Server {
   void start();  // after kill(); on the same addresses
   void stop();   // SIGSTOP
   void go_on();  // SIGCONT
+  // Lets other users reach the sockets.
+  void open_folders() const;
   const std::string& folder() const { return folder_; }
   // "local://..." and "tcp://..." of the system.
   const std::vector<std::string>& addresses() const { return addresses_; }

@@ -22,7 +22,9 @@ ContainerInfo describe(const State& state, const Uuid& pool, const ContainerReco
 
 Result<Decision<ContainerRecord>> begin_create(const State& state, const CreateContainer& request,
                                                const Context& context) {
-  VARVE_CHECK(pool::find_pool(state, request.pool));
+  VARVE_TRY(const pool::PoolRecord pool, pool::find_pool(state, request.pool));
+  VARVE_CHECK(pool::require(pool::permissions(pool.properties, pool::kGuardedPool, context),
+                            security::kCreateContainer, "pool '" + pool.label + "'", context));
   ContainerRecord container;
   container.uuid = request.uuid.is_null() ? context.fresh : request.uuid;
   container.label = request.label;
@@ -30,6 +32,7 @@ Result<Decision<ContainerRecord>> begin_create(const State& state, const CreateC
   if (container.label.empty())
     if (const Property* label = pool::find_property(request.properties, kPropertyLabel)) container.label = label->text;
   std::erase_if(container.properties, [](const Property& property) { return property.type == kPropertyLabel; });
+  VARVE_CHECK(pool::set_first_owner(container.properties, kGuarded, "container '" + container.label + "'", context));
   VARVE_CHECK(pool::check_properties(container.properties));
   if (!container.label.empty()) VARVE_CHECK(pool::check_label(container.label, "container"));
   if (state.get(container_key(request.pool, container.uuid)))
@@ -49,6 +52,17 @@ Result<Decision<ContainerRecord>> begin_create(const State& state, const CreateC
   for (consensus::Change& change : attributes.batch) decision.batch.push_back(std::move(change));
   decision.reply = std::move(container);
   return decision;
+}
+
+Result<ContainerInfo> query(const State& state, const QueryContainer& request, const Context& context) {
+  VARVE_TRY(const ContainerRecord container, find_container(state, request.pool, request.name));
+  const uint64_t held = pool::permissions(container.properties, kGuarded, context);
+  VARVE_CHECK(pool::require(held, security::kRead | security::kGetProperties | security::kGetAcl,
+                            "container '" + request.name + "'", context));
+  ContainerInfo info = describe(state, request.pool, container, true);
+  if (!(held & security::kGetAcl))
+    std::erase_if(info.properties, [](const Property& property) { return property.type == kPropertyAcl; });
+  return info;
 }
 
 Batch finish_create(const Uuid& pool, const ContainerRecord& creating) {

@@ -2,8 +2,13 @@
 
 namespace varve::container {
 
-Result<Decision<ContainerRecord>> begin_destroy(const State& state, const DestroyContainer& request) {
+Result<Decision<ContainerRecord>> begin_destroy(const State& state, const DestroyContainer& request,
+                                                const Context& context) {
   VARVE_TRY(ContainerRecord container, find_container(state, request.pool, request.name));
+  VARVE_TRY(const pool::PoolRecord pool, pool::find_pool(state, request.pool));
+  VARVE_CHECK(pool::require(pool::permissions(container.properties, kGuarded, context) |
+                                pool::permissions(pool.properties, pool::kGuardedPool, context),
+                            security::kDeleteContainer, "container '" + request.name + "'", context));
   const size_t handles = pool::count(state, handles_prefix(request.pool, container.uuid));
   if (handles > 0 && !request.force)
     return Error(Code::kBusy, "container '" + request.name + "' is open (" + std::to_string(handles) +

@@ -37,6 +37,11 @@ Result<Decision<OpenContainerReply>> open(const State& state, const OpenContaine
   if ((connection.flags & pool::kConnectReadOnly) && !(request.flags & kOpenReadOnly))
     return Error(Code::kNoPermission, "container '" + request.name +
                                           "' cannot be opened for writing over a read-only connection to its pool");
+  const uint64_t held = pool::permissions(container.properties, kGuarded, context);
+  const std::string noun = "container '" + request.name + "'";
+  VARVE_CHECK(pool::require(held, security::kRead | security::kGetProperties, noun, context));
+  if (request.flags & (kOpenReadWrite | kOpenExclusive))
+    VARVE_CHECK(pool::require(held, security::kWrite, noun + ", for writing", context));
   const Handles others = handles_of(state, request.pool, container.uuid);
   if (others.exclusive || ((request.flags & kOpenExclusive) && others.number > 0))
     return Error(Code::kBusy, "container '" + request.name + "' is in use (" + std::to_string(others.number) +

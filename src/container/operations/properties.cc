@@ -2,9 +2,12 @@
 
 namespace varve::container {
 
-Result<Batch> set_properties(const State& state, const SetContainerProperties& request) {
+Result<Batch> set_properties(const State& state, const SetContainerProperties& request, const Context& context) {
   VARVE_CHECK(pool::check_properties(request.properties));
   VARVE_TRY(ContainerRecord container, find_container(state, request.pool, request.name));
+  VARVE_CHECK(pool::check_guarded_changes(request.properties,
+                                          pool::permissions(container.properties, kGuarded, context), kGuarded,
+                                          "container '" + request.name + "'", context));
   std::vector<Property> changes = request.properties;
   Batch batch;
   const Property* label = pool::find_property(changes, kPropertyLabel);

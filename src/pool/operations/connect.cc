@@ -1,4 +1,4 @@
-#include "pool/decision.h"
+#include "pool/access.h"
 
 namespace varve::pool {
 namespace {
@@ -44,6 +44,11 @@ Result<Decision<HandleRecord>> connect(const State& state, const PoolRecord& poo
       mode != (kConnectExclusive | kConnectReadWrite))
     return Error(Code::kInvalid, "pool connect: flags " + std::to_string(request.flags) +
                                      " must name read-only, read-write or exclusive use");
+  const uint64_t held = permissions(pool.properties, kGuardedPool, context);
+  VARVE_CHECK(require(held, security::kRead | security::kGetProperties, "pool '" + request.name + "'", context));
+  if (mode != kConnectReadOnly)
+    VARVE_CHECK(require(held, security::kWrite | security::kCreateContainer | security::kDeleteContainer,
+                        "pool '" + request.name + "', for writing", context));
   const Connections others = connections_of(state, pool.uuid);
   if (others.exclusive)
     return Error(Code::kBusy, "pool '" + request.name + "' is in exclusive use; wait, or evict its user");
@@ -76,8 +81,9 @@ Result<Batch> disconnect(const State& state, const DisconnectPool& request) {
   return batch;
 }
 
-Result<Batch> evict(const State& state, const EvictPool& request) {
+Result<Batch> evict(const State& state, const EvictPool& request, const Context& context) {
   VARVE_TRY(const PoolRecord pool, find_pool(state, request.name));
+  VARVE_CHECK(require_owner(pool, context));
   Batch batch;
   state.scan(handles_prefix(pool.uuid), [&](std::string_view key, const Buffer&) {
     close_containers(state, pool.uuid, std::string(key.substr(key.rfind('/') + 1)), batch);

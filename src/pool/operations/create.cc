@@ -1,4 +1,4 @@
-#include "pool/decision.h"
+#include "pool/access.h"
 
 namespace varve::pool {
 namespace {
@@ -56,6 +56,7 @@ Result<Decision<PoolRecord>> begin_create(const State& state, const CreatePool& 
   if (pool.label.empty())
     if (const Property* label = find_property(pool.properties, 1)) pool.label = label->text;
   std::erase_if(pool.properties, [](const Property& property) { return property.type == 1; });
+  VARVE_CHECK(set_first_owner(pool.properties, kGuardedPool, "pool '" + pool.label + "'", context));
   VARVE_CHECK(check_properties(pool.properties));
   if (!pool.label.empty()) VARVE_CHECK(check_label(pool.label, "pool"));
   if (state.get(pool_key(pool.uuid)))

@@ -2,8 +2,9 @@
 
 namespace varve::pool {
 
-Result<Decision<PoolRecord>> begin_destroy(const State& state, const DestroyPool& request) {
+Result<Decision<PoolRecord>> begin_destroy(const State& state, const DestroyPool& request, const Context& context) {
   VARVE_TRY(PoolRecord pool, find_pool(state, request.name));
+  VARVE_CHECK(require_owner(pool, context));
   const size_t containers = count(state, containers_prefix(pool.uuid));
   if (containers > 0 && !request.recursive)
     return Error(Code::kBusy, "pool '" + request.name + "' has " + std::to_string(containers) +

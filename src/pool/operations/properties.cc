@@ -1,10 +1,13 @@
-#include "pool/decision.h"
+#include "pool/access.h"
 
 namespace varve::pool {
 
-Result<Batch> set_properties(const State& state, const SetProperties& request) {
+Result<Batch> set_properties(const State& state, const SetProperties& request, const Context& context) {
   VARVE_CHECK(check_properties(request.properties));
   VARVE_TRY(PoolRecord pool, find_pool(state, request.name));
+  VARVE_CHECK(require_owner(pool, context));
+  VARVE_CHECK(check_guarded_changes(request.properties, security::kAllPermissions, kGuardedPool,
+                                    "pool '" + request.name + "'", context));
   std::vector<Property> changes = request.properties;
   Batch batch;
   if (const Property* label = find_property(changes, 1); label && label->text != pool.label) {
