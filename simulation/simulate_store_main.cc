@@ -20,10 +20,12 @@ int main(int argc, char** argv) {
   }
   varve::simulation::StoreOutcome total;
   const bool good = varve::simulation::run_store_seeds(first, seeds, total);
-  std::printf("store: %llu seeds, %llu operations, %llu crashes, %llu comparisons: %s\n",
+  std::printf("store: %llu seeds, %llu operations, %llu crashes, %llu comparisons, "
+              "%llu rewrites: %s\n",
               static_cast<unsigned long long>(seeds),
               static_cast<unsigned long long>(total.operations),
               static_cast<unsigned long long>(total.crashes),
-              static_cast<unsigned long long>(total.compared), good ? "all agree" : "FAILED");
+              static_cast<unsigned long long>(total.compared),
+              static_cast<unsigned long long>(total.rewrites), good ? "all agree" : "FAILED");
   return good ? 0 : 1;
 }

@@ -139,6 +139,7 @@ class StoreRun {
       machine.container = machine.store->find(kPool, kContainer);
       acknowledged_any_ = true;
     }
+    check_extents(machine);
     set_snapshots(machine);
     return true;
   }
@@ -319,8 +320,68 @@ class StoreRun {
       const auto more = machine.store->reclaim(Epoch{horizon}, budget);
       if (!more.ok()) fail("reclaim: " + more.error().describe());
       if (!more.ok() || !*more) break;
+      if (!rewrite_proposed(machine)) return;
     }
     compare_now(machine);
+  }
+
+  // As the object service does it; other changes may come between.
+  bool rewrite_proposed(Machine& machine) {
+    const Volume::Pin pin = machine.volume->pin();
+    std::vector<Rewrite> jobs;
+    while (auto job = machine.store->take_rewrite()) jobs.push_back(std::move(*job));
+    for (const Rewrite& job : jobs) {
+      if (random_.one_in(8)) continue;  // forgotten
+      if (!rewrite(machine, job)) return false;
+    }
+    return outcome_.failure.empty();
+  }
+
+  bool read_source(Machine& machine, const Rewrite::Source& source, MutableByteView into) {
+    device::AlignedBuffer buffer;
+    ByteView run = source.run;
+    if (!source.inlined) {
+      buffer = device::AlignedBuffer(source.run_length);
+      run = buffer.view(source.run_length);
+      if (!well(machine, machine.volume->read(source.run_offset, buffer.view()), "read"))
+        return false;
+    }
+    const Result<void> good = verify_run(run, source.run_checksums);
+    if (!good.ok()) return fail("what is written again: " + good.error().describe());
+    std::memcpy(into.data(), run.data() + source.skip, source.length);
+    return true;
+  }
+
+  bool rewrite(Machine& machine, const Rewrite& job) {
+    device::AlignedBuffer bytes(job.length);
+    std::memset(bytes.data(), 0, bytes.size());
+    uint64_t done = 0;
+    for (const Rewrite::Source& source : job.sources) {
+      if (!read_source(machine, source, {bytes.data() + done, source.length})) return false;
+      done += source.length;
+    }
+    const ByteView run = bytes.view(job.length), whole = bytes.view();
+    const std::vector<uint32_t> checksums = checksum_run(Gather(&run, 1));
+    Data data{job.length, {}, {}, checksums};
+    if (job.in_extent) {
+      const auto extent = machine.volume->reserve(job.length);
+      if (!extent.ok()) return extent.code() == Code::kNoSpace;
+      data.extent = *extent;
+      if (!well(machine, machine.volume->write(data.extent, Gather(&whole, 1)), "write"))
+        return false;
+    } else {
+      data.bytes = run;
+    }
+    if (random_.one_in(3)) one_update(machine);
+    if (random_.one_in(8)) one_punch(machine);
+    if (random_.one_in(8)) change_snapshots(machine);
+    if (!ready(machine, 4 * kSmallTransactionBytes)) return false;
+    const auto result = machine.store->finish_rewrite(job, data);
+    outcome_.rewrites += result.ok();
+    if (!result.ok() && job.in_extent) machine.volume->cancel(data.extent);
+    if (result.ok() || result.code() == Code::kAgain || result.code() == Code::kNoSpace)
+      return true;
+    return fail("a rewrite: " + result.error().describe());
   }
 
   void change_snapshots(Machine& machine) {
@@ -336,8 +397,36 @@ class StoreRun {
   // --- comparing
 
   void compare_now(Machine& machine) {
+    check_accounts(machine);
     const std::string difference = compare(machine, current_);
     if (!difference.empty() && !machine.disk.crashed()) fail(difference);
+  }
+
+  // What the pool says it uses is what is there.
+  void check_accounts(Machine& machine) {
+    const Holdings held = machine.store->count_holdings(kPool);
+    const auto space = machine.store->space(kPool);
+    if (space.ok() && space->used != held.heap_bytes + held.extent_bytes)
+      fail("the pool's account says " + std::to_string(space->used) + " bytes, " +
+           std::to_string(held.heap_bytes + held.extent_bytes) + " are held");
+  }
+
+  // Just after an open: what is allocated on the device is what the store names, each once.
+  void check_extents(Machine& machine) {
+    check_accounts(machine);
+    std::vector<block::Extent> extents = machine.store->count_holdings(std::nullopt).extents;
+    std::sort(extents.begin(), extents.end(),
+              [](const auto& a, const auto& b) { return a.offset < b.offset; });
+    uint64_t bytes = 0, end = 0;
+    for (const block::Extent& extent : extents) {
+      if (extent.offset < end) fail("two values share the device at " + std::to_string(end));
+      end = extent.offset + extent.length;
+      bytes += extent.length;
+    }
+    const uint64_t allocated = machine.volume->use().extent_bytes;
+    if (bytes != allocated)
+      fail("the device has allocated " + std::to_string(allocated) + " bytes, the store names " +
+           std::to_string(bytes));
   }
 
   std::string compare(Machine& machine, const ReferenceModel& model) {
@@ -428,6 +517,7 @@ bool run_store_seeds(uint64_t first, uint64_t count, StoreOutcome& total) {
     total.operations += outcome.operations;
     total.crashes += outcome.crashes;
     total.compared += outcome.compared;
+    total.rewrites += outcome.rewrites;
     if (outcome.failure.empty()) continue;
     total.failure = "seed " + std::to_string(seed) + ": " + outcome.failure;
     std::fprintf(stderr, "%s\nreplay: ./dev sim store --seed %llu --seeds 1\n",

@@ -10,7 +10,7 @@ namespace varve::simulation {
 
 struct StoreOutcome {
   std::string failure;  // empty: all is well
-  uint64_t operations = 0, crashes = 0, compared = 0;
+  uint64_t operations = 0, crashes = 0, compared = 0, rewrites = 0;
 };
 
 // The same seed does the same, to the byte.

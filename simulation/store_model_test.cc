@@ -14,6 +14,7 @@ TEST(StoreModel, AgreesThroughCrashes) {
   EXPECT_GT(total.operations, seeds * 20);
   if (seeds >= 100) {
     EXPECT_GT(total.crashes, seeds / 4);
+    EXPECT_GT(total.rewrites, seeds / 4);
   }
 }
 

@@ -22,6 +22,7 @@ class Service {
  public:
   struct Counters {
     uint64_t updates = 0, fetches = 0, punches = 0, lists = 0, failures = 0, checksum_errors = 0;
+    uint64_t rewrites = 0, rewritten_bytes = 0;  // by reclaim
   };
 
   // All outlive the service. `device_name`: for errors.
@@ -98,6 +99,12 @@ class Service {
   // --- reclaim
   Task<bool> reclaim_pass(bool urgent);
   bool reclaim_is_due(Instant now);
+  // Between two steps of a pass: requests go first.
+  Task<void> pause_reclaim();
+  Task<bool> rewrite_proposed();
+  Task<Result<void>> rewrite(const store::Rewrite& job);
+  Task<Result<device::AlignedBuffer>> gather_sources(const store::Rewrite& job);
+  Task<Result<void>> read_sources(const store::Rewrite& job, size_t first, size_t last, MutableByteView out);
   // Something can be merged now; the background looks soon, at once if it is much.
   void note_change() {
     const bool first = changes_++ == changes_merged_;

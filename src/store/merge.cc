@@ -147,20 +147,6 @@ std::vector<Entry> entries_from(const Heap& heap, const ArrayRecord& array, uint
   return entries;
 }
 
-// Where a window from `from` ends that holds not many more than `count` extents; ~0: with the
-// array.
-uint64_t window_end(const Heap& heap, const ArrayRecord& array, uint64_t from, uint32_t count) {
-  uint64_t until = ~0ULL;
-  const Order order = array_order(array);
-  for (const TreeRoot& root : array.extents) {
-    TreeCursor cursor(heap, order, root);
-    cursor.seek({from, {}}, false);
-    for (uint32_t i = 0; i < count && cursor.valid(); ++i) cursor.next();
-    if (cursor.valid()) until = std::min(until, std::max(cursor.prefix(), from + 1));
-  }
-  return until;
-}
-
 bool older_data_in(const Heap& heap, const ArrayRecord& array, uint32_t record_size, uint64_t begin,
                    uint64_t end, Stamp stamp) {
   const ArrayView view(heap, array, record_size, {});
@@ -229,6 +215,18 @@ void merge_window(Heap& heap, ArrayRecord* array, uint32_t record_size, const Re
 }
 
 }  // namespace
+
+uint64_t window_end(const Heap& heap, const ArrayRecord& array, uint64_t from, uint32_t count) {
+  uint64_t until = ~0ULL;
+  const Order order = array_order(array);
+  for (const TreeRoot& root : array.extents) {
+    TreeCursor cursor(heap, order, root);
+    cursor.seek({from, {}}, false);
+    for (uint32_t i = 0; i < count && cursor.valid(); ++i) cursor.next();
+    if (cursor.valid()) until = std::min(until, std::max(cursor.prefix(), from + 1));
+  }
+  return until;
+}
 
 void merge_array(Heap& heap, ArrayRecord* array, uint32_t record_size, const Readers& readers,
                  uint64_t& next, uint32_t& budget, Kept& kept) {

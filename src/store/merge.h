@@ -36,6 +36,9 @@ void merge_versions(Heap& heap, Ref* head, const Readers& readers, uint32_t& bud
 // From index `next` on, which moves; `kept` adds up over the calls.
 void merge_array(Heap& heap, ArrayRecord* array, uint32_t record_size, const Readers& readers,
                  uint64_t& next, uint32_t& budget, Kept& kept);
+// Where a window from index `from` ends that holds not many more than `count` extents; ~0: with the
+// array.
+uint64_t window_end(const Heap& heap, const ArrayRecord& array, uint64_t from, uint32_t count);
 // `oldest`: of what stays beneath the punches. kept.oldest is not touched.
 void merge_punches(Heap& heap, Ref* head, const Readers& readers, Stamp oldest, Kept& kept);
 

@@ -7,6 +7,10 @@ namespace varve::store {
 namespace {
 // A slice is one transaction: what it may free is bounded, so that it fits kSmallTransactionBytes.
 constexpr uint32_t kSliceEntriesMax = 256;
+// Enough to get to a value and do something with it.
+constexpr uint32_t kSliceEntriesMin = 8;
+// A slice ends early when it has so much to propose.
+constexpr size_t kRewritesAtOnce = 4;
 
 template <class Record>
 Probe probe_of(const Heap& heap, Keyed keyed, KeyKind kind, Record* record, KeyScratch& scratch) {
@@ -31,6 +35,14 @@ ByteView key_of(const DkeyRecord& dkey) {
 }
 ByteView key_of(const AkeyRecord& akey) {
   return {reinterpret_cast<const std::byte*>(&akey + 1), akey.key_length};
+}
+bool single_extent(const ArrayRecord& array) {
+  int full = 0, height = 0;
+  for (const TreeRoot& root : array.extents) {
+    full += !tree_empty(root);
+    height = std::max<int>(height, tree_empty(root) ? 0 : root.height);
+  }
+  return full <= 1 && height == 0;
 }
 void assign(Buffer& buffer, ByteView bytes) { buffer.assign(bytes.begin(), bytes.end()); }
 
@@ -124,10 +136,11 @@ bool StoreImpl::reclaim_destroyed(uint32_t budget) {
   return true;
 }
 
-Readers StoreImpl::readers(const Container& container, Ref object_punches, Ref dkey_punches) const {
+Readers StoreImpl::readers(const Container& container, uint64_t horizon, Ref object_punches,
+                           Ref dkey_punches) const {
   Readers readers;
-  readers.horizon = cursor_.horizon;
-  readers.epochs = reader_epochs(container, cursor_.horizon);
+  readers.horizon = horizon;
+  readers.epochs = reader_epochs(container, horizon);
   for (const uint64_t epoch : readers.epochs) {
     const ReadPoint point = below(below(point_at(container, epoch), object_punches), dkey_punches);
     readers.floors.push_back(point.floor);
@@ -135,6 +148,30 @@ Readers StoreImpl::readers(const Container& container, Ref object_punches, Ref d
     readers.parted |= point.hidden != nullptr;
   }
   return readers;
+}
+
+// First what nobody sees goes, all along the array; then along it again, what is left in pieces is
+// proposed to be written again.
+bool StoreImpl::merge_array_of(const AkeyRecord& akey, const Readers& readers, uint32_t& budget,
+                               Kept& kept) {
+  auto* array = heap_.at<ArrayRecord>(akey.value);
+  if (!cursor_.planning) {
+    merge_array(heap_, array, akey.record_size, readers, cursor_.next_index, budget, kept);
+    if (!kept.finished) return false;
+    cursor_.next_index = 0;
+    cursor_.planning = true;
+  }
+  if (single_extent(*array) && array->punches == 0) return true;
+  RewritePlanner planner(heap_, *array, akey.record_size, readers);
+  while (budget > 0) {
+    planner.plan(cursor_.next_index);
+    budget -= std::min(budget, 1 + planner.looked_at());
+    for (const std::vector<Piece>& pieces : planner.plans()) propose(akey, pieces);
+    if (planner.at_end()) return true;
+    cursor_.next_index = planner.next();
+    if (rewrites_.size() >= kRewritesAtOnce) budget = 0;
+  }
+  return false;
 }
 
 // True: nothing of it is left. Not finished: the cursor knows.
@@ -145,15 +182,19 @@ bool StoreImpl::merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& b
     merge_versions(heap_, &akey->value, readers, budget, kept);
     empty = akey->value == 0;
   } else {
-    auto* array = heap_.at<ArrayRecord>(akey->value);
-    merge_array(heap_, array, akey->record_size, readers, cursor_.next_index, budget, kept);
+    const auto* array = heap_.at<ArrayRecord>(akey->value);
+    kept.finished = merge_array_of(*akey, readers, budget, kept);
     empty = array->punches == 0 &&
             std::all_of(std::begin(array->extents), std::end(array->extents), tree_empty);
   }
   cursor_.oldest_of_dkey = std::min(cursor_.oldest_of_dkey, kept.oldest);
   cursor_.later |= kept.later;
   cursor_.in_array = !kept.finished;
-  if (kept.finished) cursor_.next_index = 0;
+  if (kept.finished) {
+    cursor_.next_index = 0;
+    cursor_.planning = false;
+    if (rewrites_.size() >= kRewritesAtOnce) budget = 0;
+  }
   return empty && kept.finished;
 }
 
@@ -161,7 +202,7 @@ bool StoreImpl::merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& b
 bool StoreImpl::merge_dkey(DkeyRecord* dkey, KeyKinds kinds, const Container& container,
                            const ObjectRecord& object, uint32_t& budget) {
   const Order order{Keyed::kAkey, kinds.akey};
-  const Readers readers = this->readers(container, object.punches, dkey->punches);
+  const Readers readers = this->readers(container, cursor_.horizon, object.punches, dkey->punches);
   while (true) {
     // An akey in hand is gone on with; if it is not there any more, with the next.
     auto* akey = record_from<AkeyRecord>(heap_, order, dkey->akeys, cursor_.akey, cursor_.have_akey,
@@ -169,7 +210,11 @@ bool StoreImpl::merge_dkey(DkeyRecord* dkey, KeyKinds kinds, const Container& co
     if (!akey) return true;
     if (budget == 0) return false;
     --budget;
-    assign(cursor_.akey, key_of(*akey));
+    if (!std::ranges::equal(ByteView(cursor_.akey), key_of(*akey))) {
+      cursor_.next_index = 0;
+      cursor_.planning = false;
+      assign(cursor_.akey, key_of(*akey));
+    }
     cursor_.have_akey = true;
     const bool empty = merge_akey(akey, readers, budget);
     if (cursor_.in_array) return false;
@@ -194,12 +239,13 @@ void StoreImpl::merge_object(Container& container, ObjectRecord* object, uint32_
     if (!cursor_.in_dkey) {
       assign(cursor_.dkey, key_of(*dkey));
       cursor_.have_dkey = cursor_.in_dkey = true;
-      cursor_.have_akey = cursor_.in_array = false;
+      cursor_.have_akey = cursor_.in_array = cursor_.planning = false;
       cursor_.next_index = 0;
       cursor_.oldest_of_dkey = kNoStamp;
     }
     if (!merge_dkey(dkey, kinds, container, *object, budget)) return;
-    const Readers readers = this->readers(container, object->punches, dkey->punches);
+    const Readers readers =
+        this->readers(container, cursor_.horizon, object->punches, dkey->punches);
     merge_punches(heap_, &dkey->punches, readers, cursor_.oldest_of_dkey, kept);
     cursor_.oldest_of_object = std::min(cursor_.oldest_of_object, cursor_.oldest_of_dkey);
     cursor_.in_dkey = false;
@@ -209,7 +255,7 @@ void StoreImpl::merge_object(Container& container, ObjectRecord* object, uint32_
                probe_of(heap_, Keyed::kDkey, kinds.dkey, dkey, scratch));
     heap_.free(heap_.ref(dkey), dkey->units * kRefUnit);
   }
-  merge_punches(heap_, &object->punches, readers(container, object->punches, 0),
+  merge_punches(heap_, &object->punches, readers(container, cursor_.horizon, object->punches, 0),
                 cursor_.oldest_of_object, kept);
   cursor_.later |= kept.later;
   cursor_.in_object = cursor_.have_dkey = false;
@@ -267,7 +313,8 @@ Container* StoreImpl::next_to_merge(uint64_t horizon) {
 }
 
 Result<bool> StoreImpl::reclaim(Epoch horizon, uint32_t budget) {
-  budget = std::clamp(budget, 1u, kSliceEntriesMax);
+  budget = std::clamp(budget, kSliceEntriesMin, kSliceEntriesMax);
+  rewrites_.clear();
   if (reclaim_destroyed(budget)) return true;
   Container* container = nullptr;
   if (cursor_.in_pass) {

@@ -174,6 +174,12 @@ struct PoolSpace {
   uint64_t reserved = 0, used = 0;  // bytes; used: heap and extents
 };
 
+// What is held, counted by walking all of it.
+struct Holdings {
+  uint64_t heap_bytes = 0, extent_bytes = 0;
+  std::vector<block::Extent> extents;
+};
+
 // The most that a transaction of these changes in the heap: for Volume::ready_for(), which the
 // caller of update(), update_batch() (all in one transaction) and punch() asks before.
 uint64_t transaction_bytes(std::span<const Update> updates);
@@ -184,6 +190,31 @@ inline constexpr uint64_t kSmallTransactionBytes = 64 * kKiB;  // enough for any
 Result<void> verify_run(ByteView run, std::span<const uint32_t> checksums);
 // The checksums of a run, by kChunkBytes.
 std::vector<uint32_t> checksum_run(Gather run);
+
+// What reclaim() proposes: data of one akey to be read, verified and written again as one run, which
+// then takes the place of all that held it. Self-contained: it outlives transactions.
+struct Rewrite {
+  struct Source {
+    // Arrays: the records that it shows, and the first of the stored extent.
+    uint64_t index = 0, count = 0, extent_index = 0;
+    // Which write that was, and where its bytes are: what must still be so in the end.
+    uint64_t epoch = 0, place = 0;
+    uint16_t minor = 0;
+    // Bytes [skip, skip + length) of a run of run_length: at run_offset of the device, or `run`.
+    bool inlined = false;
+    uint64_t run_offset = 0, run_length = 0, skip = 0, length = 0;
+    Buffer run;
+    std::vector<uint32_t> run_checksums;
+  };
+  Uuid pool, container;
+  ObjectId oid;
+  Buffer dkey, akey;
+  ValueKind kind = ValueKind::kArray;
+  uint64_t horizon = 0;
+  std::vector<Source> sources;  // in order, without gaps; one for a single value
+  uint64_t length = 0;          // of all, in bytes
+  bool in_extent = true;        // the new run belongs on the device, not in the heap
+};
 
 class Container;  // one container of one pool on this target; owned by the store
 
@@ -200,6 +231,9 @@ class Store {
   virtual std::vector<Uuid> pools() const = 0;
   virtual Result<PoolSpace> space(const Uuid& pool) const = 0;
   virtual uint64_t unreserved_bytes() const = 0;
+  // What the containers of a pool hold, destroyed ones too: to the byte what space() says. Without a
+  // pool: those of all, whose extents are then just what the volume has published. Walks everything.
+  virtual Holdings count_holdings(std::optional<Uuid> pool) const = 0;
 
   // kExists / kNonexistent as one would think.
   virtual Result<Lsn> create_container(const Uuid& pool, const Uuid& container) = 0;
@@ -258,6 +292,13 @@ class Store {
   // snapshot and nobody reading at or above `horizon` can see, and frees what destroyed pools,
   // containers and punched keys held. True: there is more to do.
   virtual Result<bool> reclaim(Epoch horizon, uint32_t budget) = 0;
+  // What the last reclaim() proposes to write again; the next call of it forgets what nobody took.
+  // The bytes stay where they are while a Pin made before the next transaction exists.
+  virtual std::optional<Rewrite> take_rewrite() = 0;
+  // Puts `data` (job.length bytes, verified and written by the caller) in the place of the sources,
+  // in one transaction. kAgain: they are not what they were; kNoSpace. After any error the extent is
+  // still reserved.
+  virtual Result<Lsn> finish_rewrite(const Rewrite& job, const Data& data) = 0;
 };
 
 }  // namespace varve::store

@@ -1,12 +1,13 @@
 // The store over the heap. One operation, one file: store.cc (pools and containers), update.cc,
-// fetch.cc, punch.cc, list.cc, query.cc, rollback.cc, diff.cc, reclaim.cc; visibility.cc is what
-// they share.
+// fetch.cc, punch.cc, list.cc, query.cc, rollback.cc, diff.cc, reclaim.cc, rewrite.cc, holdings.cc;
+// visibility.cc is what they share.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <unordered_map>
 
-#include "store/merge.h"
+#include "store/rewrite_plan.h"
 
 namespace varve::store {
 
@@ -32,7 +33,7 @@ struct MergeCursor {
   bool later = false;    // the pass left something for a later one
   // What is in hand, and what it is: its children from the given key on.
   bool have_object = false, in_object = false, have_dkey = false, in_dkey = false,
-       have_akey = false, in_array = false;
+       have_akey = false, in_array = false, planning = false;
   ObjectId oid;
   Buffer dkey, akey;
   uint64_t next_index = 0;
@@ -60,6 +61,7 @@ class StoreImpl final : public Store {
   std::vector<Uuid> pools() const override;
   Result<PoolSpace> space(const Uuid& pool) const override;
   uint64_t unreserved_bytes() const override;
+  Holdings count_holdings(std::optional<Uuid> pool) const override;
   Result<Lsn> create_container(const Uuid& pool, const Uuid& container) override;
   Result<Lsn> destroy_container(const Uuid& pool, const Uuid& container) override;
   std::vector<Uuid> containers(const Uuid& pool) const override;
@@ -91,6 +93,8 @@ class StoreImpl final : public Store {
   Result<std::vector<Difference>> diff(Container& container, Epoch from, Epoch to,
                                        DiffAnchor& anchor, uint32_t limit) override;
   Result<bool> reclaim(Epoch horizon, uint32_t budget) override;
+  std::optional<Rewrite> take_rewrite() override;
+  Result<Lsn> finish_rewrite(const Rewrite& job, const Data& data) override;
 
  private:
   struct PoolState {
@@ -212,12 +216,21 @@ class StoreImpl final : public Store {
   bool merge_dkey(DkeyRecord* dkey, KeyKinds kinds, const Container& container,
                   const ObjectRecord& object, uint32_t& budget);
   bool merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& budget);
-  Readers readers(const Container& container, Ref object_punches, Ref dkey_punches) const;
+  // False: the budget was used up.
+  bool merge_array_of(const AkeyRecord& akey, const Readers& readers, uint32_t& budget, Kept& kept);
+  Readers readers(const Container& container, uint64_t horizon, Ref object_punches,
+                  Ref dkey_punches) const;
+
+  // --- rewrite.cc
+  void propose(const AkeyRecord& akey, const std::vector<Piece>& pieces);
+  Result<void> replace_extents(const AkeyRecord& akey, const Readers& readers, const Rewrite& job,
+                               const Data& data);
 
   Heap heap_;
   std::map<Uuid, PoolState> pools_;
   std::vector<CachedObject> object_cache_;
   MergeCursor cursor_;
+  std::deque<Rewrite> rewrites_;
 };
 
 }  // namespace varve::store

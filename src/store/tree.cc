@@ -495,6 +495,25 @@ bool tree_visit_range(const Heap& heap, const Order& order, const TreeRoot& root
   return prefix < low || prefix > high || visit(prefix, root.root);
 }
 
+namespace {
+uint64_t node_bytes(const Heap& heap, Ref ref, int height) {
+  if (height == 1) return leaf_bytes(heap.at<LeafNode>(ref)->capacity);
+  const auto* inner = heap.at<InnerNode>(ref);
+  uint64_t bytes = sizeof(InnerNode);
+  for (uint32_t i = 0; i <= inner->keys; ++i) {
+    bytes += node_bytes(heap, inner->children[i], height - 1);
+    if (i < inner->keys && inner->separators[i])
+      bytes += Heap::allocated(
+          separator_bytes(heap.at<SeparatorKey>(inner->separators[i])->length));
+  }
+  return bytes;
+}
+}  // namespace
+
+uint64_t tree_bytes(const Heap& heap, const TreeRoot& root) {
+  return root.height == 0 ? 0 : node_bytes(heap, root.root, root.height);
+}
+
 void TreeCursor::load_single() {
   entries_[0] = make_entry(single_prefix(heap_, order_, root_.root), root_.root);
   count_ = 1;

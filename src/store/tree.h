@@ -80,6 +80,9 @@ struct TreePath {
   Step steps[kHeightMax];
 };
 
+// What the nodes and separators of a tree take in the heap.
+uint64_t tree_bytes(const Heap& heap, const TreeRoot& root);
+
 // Walks a tree in order. Not valid after any change of the tree.
 class TreeCursor {
  public:

@@ -305,15 +305,10 @@ Result<void> StoreImpl::apply_akey(Container& container, Located& at, const Akey
   }
   // Punches of a range count only where something was visible before this request.
   const bool was_visible = akey_visible(*akey, at.point);
-  const bool clean = container.changes == container.changes_merged;
-  const ArrayView all(heap_, *array, akey->record_size, {});
   for (const ArrayPiece& piece : update.pieces) {
     if (piece.data.length == 0 && !was_visible) continue;
     changed = true;
-    // Only what overlaps something leaves anything to merge.
-    if (clean && !all.visit_overlapping(piece.index, piece.index + piece.count,
-                                        [](uint64_t, Ref) { return false; }))
-      ++container.changes;
+    ++container.changes;  // it hides something, or may be joined with what is beside it
     if (!add_extent(heap_, array, akey->record_size, piece, stamp)) return heap_.error();
   }
   return {};

@@ -98,13 +98,16 @@ bool add_version(Heap& heap, Ref* head, const Data& data, Stamp stamp) {
   return true;
 }
 
+block::Extent version_extent(const VersionRecord& version) {
+  uint64_t place;
+  std::memcpy(&place, payload(&version), sizeof place);
+  return unpack_place(place);
+}
+
 void free_version(Heap& heap, Ref ref) {
   const auto* version = heap.at<VersionRecord>(ref);
-  if (static_cast<DataKind>(version->kind) == DataKind::kExtent) {
-    uint64_t place;
-    std::memcpy(&place, payload(version), sizeof place);
-    heap.release(unpack_place(place));
-  }
+  if (static_cast<DataKind>(version->kind) == DataKind::kExtent)
+    heap.release(version_extent(*version));
   if (!(version->flags & kFlagEmbedded)) heap.free(ref, version_bytes(*version));
 }
 
@@ -130,9 +133,7 @@ FoundPiece found_value(const VersionRecord& version) {
     piece.bytes = piece.run = {payload(&version), version.length};
   } else {
     piece.kind = FoundPiece::Kind::kExtent;
-    uint64_t place;
-    std::memcpy(&place, payload(&version), sizeof place);
-    piece.run_offset = unpack_place(place).offset;
+    piece.run_offset = version_extent(version).offset;
   }
   if (version.flags & kFlagChecksums) {
     const uint64_t count = checksum_count(version.length);

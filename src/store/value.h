@@ -33,6 +33,8 @@ void publish_version(Heap& heap, const Data& data);
 void link_version(Heap& heap, Ref* head, Ref version);
 // Allocates, builds, publishes and links. `data.length` 0: a punch. False: heap full.
 [[nodiscard]] bool add_version(Heap& heap, Ref* head, const Data& data, Stamp stamp);
+// The device space of a version of kind kExtent.
+block::Extent version_extent(const VersionRecord& version);
 // Gives back what a version holds, and itself if it is an allocation of its own.
 void free_version(Heap& heap, Ref version);
 

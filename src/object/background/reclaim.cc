@@ -58,6 +58,11 @@ bool Service::reclaim_is_due(Instant now) {
   return idle || written_bytes_ - written_bytes_merged_ >= kGarbageBytes;
 }
 
+Task<void> Service::pause_reclaim() {
+  if (urgent_) co_await executor_.yield();
+  else co_await executor_.sleep_for(kSlicePause);
+}
+
 // False if the device has failed.
 Task<bool> Service::reclaim_pass(bool urgent) {
   const Instant begin = executor_.now();
@@ -75,8 +80,9 @@ Task<bool> Service::reclaim_pass(bool urgent) {
     }
     more = *slice;
     if (!more) break;
-    if (urgent_) co_await executor_.yield();
-    else co_await executor_.sleep_for(kSlicePause);
+    const bool alive = co_await rewrite_proposed();
+    if (!alive) co_return false;
+    co_await pause_reclaim();
   }
   // What was freed may be handed out once that is durable.
   auto durable = co_await wait_until_durable(volume_.last_committed());
