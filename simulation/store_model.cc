@@ -7,7 +7,9 @@
 
 #include "base/checksum.h"
 #include "block/volume.h"
+#include "inspect/verify.h"
 #include "simulation/disk.h"
+#include "simulation/store_images.h"
 #include "simulation/store_operations.h"
 #include "simulation/virtual_clock.h"
 #include "store/reference_model.h"
@@ -110,7 +112,18 @@ class StoreRun {
     }
     outcome_.crashes += machine.disk.crashed();
     image_ = machine.disk.crash();
+    inspect_image();
     return outcome_.failure.empty();
+  }
+
+  // What power left is sound: nothing leaks, nothing is used twice, every account and checksum is right.
+  void inspect_image() {
+    ImageReader device(image_);
+    const auto verified = inspect::verify(device, {true});
+    if (!verified.ok()) return void(fail("inspection: " + verified.error().describe()));
+    for (const inspect::Finding& finding : verified->findings.all())
+      if (finding.severity == inspect::Severity::kDamage)
+        return void(fail("inspection: " + finding.where + ": " + finding.what));
   }
 
   bool ready(Machine& machine, uint64_t bytes) {

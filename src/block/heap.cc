@@ -4,77 +4,15 @@
 #include <bit>
 #include <cstring>
 
+#include "block/heap_format.h"
+
 namespace varve::block {
 namespace {
-
-constexpr uint64_t kHeapMagic = 0x5041454856524156;  // "VARVHEAP" as it lies in memory
-constexpr uint32_t kChunkMagic = 0x4b4e4843;         // "CHNK"
-
-// Slot sizes: dense where small values live, then as many as fit 15, 12, ... 4 times into a chunk.
-constexpr uint32_t kSlotBytes[] = {
-    16,   32,   48,   64,   80,   96,   112,  128,  144,  160,  176,  192,  208,  224,  240,
-    256,  288,  320,  352,  384,  416,  448,  480,  512,  576,  640,  704,  768,  832,  896,
-    960,  1024, 1152, 1280, 1408, 1536, 1680, 1872, 2048, 2256, 2512, 2720, 2976, 3264, 3632,
-    4080, 4352, 5024, 5936, 6528, 7264, 8176, 9344, 10896, 13088, 16352};
-constexpr unsigned kClassCount = std::size(kSlotBytes);
-constexpr uint32_t kSlotBytesMax = kSlotBytes[kClassCount - 1];
-static_assert(kClassCount <= 64);
-
-struct ClassGeometry {
-  uint32_t slot_bytes = 0;
-  uint32_t slots = 0;
-  uint32_t words = 0;       // of the bitmap
-  uint32_t first_slot = 0;  // from the chunk's start
-  uint64_t inverse = 0;     // ceil(2^32 / slot_bytes): division by multiplication, exact below 64 KiB
-};
-
-constexpr ClassGeometry geometry_of(uint32_t slot_bytes) {
-  ClassGeometry geometry;
-  geometry.slot_bytes = slot_bytes;
-  uint32_t slots = static_cast<uint32_t>((kChunkBytes - sizeof(ChunkHeader)) / slot_bytes);
-  for (;; --slots) {
-    const uint32_t words = (slots + 63) / 64;
-    const uint32_t first = static_cast<uint32_t>(round_up(sizeof(ChunkHeader) + words * 8, 16));
-    if (first + slots * slot_bytes <= kChunkBytes) {
-      geometry.slots = slots;
-      geometry.words = words;
-      geometry.first_slot = first;
-      break;
-    }
-  }
-  geometry.inverse = ((1ULL << 32) + slot_bytes - 1) / slot_bytes;
-  return geometry;
-}
-
-constexpr auto kGeometry = [] {
-  std::array<ClassGeometry, kClassCount> all{};
-  for (unsigned i = 0; i < kClassCount; ++i) all[i] = geometry_of(kSlotBytes[i]);
-  return all;
-}();
-
-// By size in granules: the smallest class that holds it.
-constexpr auto kClassOf = [] {
-  std::array<uint8_t, kSlotBytesMax / kGranuleBytes + 1> table{};
-  unsigned size_class = 0;
-  for (uint32_t granules = 0; granules < table.size(); ++granules) {
-    while (kSlotBytes[size_class] < granules * kGranuleBytes) ++size_class;
-    table[granules] = static_cast<uint8_t>(size_class);
-  }
-  return table;
-}();
-
-unsigned class_of(uint32_t bytes) { return kClassOf[(bytes + kGranuleBytes - 1) / kGranuleBytes]; }
 
 uint64_t* bitmap_of(std::byte* chunk) {
   return reinterpret_cast<uint64_t*>(chunk + sizeof(ChunkHeader));
 }
 ChunkHeader* header_of(std::byte* chunk) { return reinterpret_cast<ChunkHeader*>(chunk); }
-
-// Runs keep their header in the first 64 bytes.
-constexpr uint32_t kRunHeaderBytes = 64;
-uint32_t run_chunks_of(uint32_t bytes) {
-  return static_cast<uint32_t>((uint64_t{bytes} + kRunHeaderBytes + kChunkBytes - 1) / kChunkBytes);
-}
 
 }  // namespace
 

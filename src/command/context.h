@@ -34,6 +34,8 @@ class Context {
   // The answer of a verb that failed, and the process's exit status from then on.
   void fail(const Error& error);
   int status() const { return status_; }
+  // For verbs that answer, and whose answer is bad news.
+  void set_status(int status) { status_ = status; }
 
  private:
   std::unique_ptr<client::Session> session_;
@@ -50,6 +52,7 @@ void add_pool_verbs(CLI::App& app, Context& context);
 void add_container_verbs(CLI::App& app, Context& context);
 void add_object_verbs(CLI::App& app, Context& context);
 void add_filesystem_verbs(CLI::App& app, Context& context);
+void add_inspect_verbs(CLI::App& app, Context& context);
 
 // Sets what the C libraries below read from the environment (address, timeout).
 void export_environment(const Context& context);

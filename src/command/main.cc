@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   varve::command::add_container_verbs(app, context);
   varve::command::add_filesystem_verbs(app, context);
   varve::command::add_object_verbs(app, context);
+  varve::command::add_inspect_verbs(app, context);
   CLI::App* version = app.add_subcommand("version", "The version of this program");
   version->callback([&context] {
     context.answer("varve " VARVE_VERSION, {{"version", VARVE_VERSION}});

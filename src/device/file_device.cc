@@ -17,6 +17,7 @@
 #include <sstream>
 
 #include "device/device.h"
+#include "device/reader.h"
 #include "runtime/executor.h"
 
 namespace varve::device {
@@ -320,8 +321,8 @@ std::string lock_holder(const struct stat& status) {
   return {};
 }
 
-Result<void> lock(int file, const std::string& path, const struct stat& status) {
-  if (flock(file, LOCK_EX | LOCK_NB) == 0) return {};
+Result<void> lock(int file, const std::string& path, const struct stat& status, int kind = LOCK_EX) {
+  if (flock(file, kind | LOCK_NB) == 0) return {};
   if (errno != EWOULDBLOCK) return cannot(path, "it cannot be locked", errno);
   return Error(Code::kBusy, "device " + path + ": it is in use" + lock_holder(status) +
                                 "; stop that server, or give another path");
@@ -400,6 +401,71 @@ Result<std::unique_ptr<Device>> open_file(Executor& executor, const std::string&
                                              is_block ? Kind::kBlock : Kind::kFile);
   VARVE_CHECK(device->start());
   return std::unique_ptr<Device>(std::move(device));
+}
+
+namespace {
+
+class FileReader final : public Reader {
+ public:
+  FileReader(std::string path, Descriptor file, uint64_t size_bytes)
+      : path_(std::move(path)), file_(std::move(file)), size_bytes_(size_bytes) {}
+  const std::string& name() const override { return path_; }
+  uint64_t size_bytes() const override { return size_bytes_; }
+  Result<void> read(uint64_t offset, MutableByteView into) override {
+    while (!into.empty()) {
+      const ssize_t got =
+          pread(file_.get(), into.data(), into.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0)
+        return Error(Code::kIo, "device " + path_ + ": read at offset " + std::to_string(offset) +
+                                    " failed: " +
+                                    (got < 0 ? std::strerror(errno) : "it ends before"));
+      offset += static_cast<uint64_t>(got);
+      into = into.subspan(static_cast<size_t>(got));
+    }
+    return {};
+  }
+
+ private:
+  std::string path_;
+  Descriptor file_;
+  uint64_t size_bytes_;
+};
+
+class MemoryReader final : public Reader {
+ public:
+  MemoryReader(std::string name, ByteView bytes) : name_(std::move(name)), bytes_(bytes) {}
+  const std::string& name() const override { return name_; }
+  uint64_t size_bytes() const override { return bytes_.size(); }
+  Result<void> read(uint64_t offset, MutableByteView into) override {
+    if (offset > bytes_.size() || into.size() > bytes_.size() - offset)
+      return Error(Code::kIo, "device " + name_ + ": read at offset " + std::to_string(offset) +
+                                  " failed: it ends before");
+    std::memcpy(into.data(), bytes_.data() + offset, into.size());
+    return {};
+  }
+
+ private:
+  std::string name_;
+  ByteView bytes_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Reader>> open_for_reading(const std::string& path, Sharing sharing) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return cannot(path, "it cannot be opened", errno);
+  struct stat status{};
+  if (fstat(file.get(), &status) != 0) return cannot(path, "it cannot be examined", errno);
+  if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+    return Error(Code::kInvalid, "device " + path + ": it is neither a file nor a block device");
+  if (sharing == Sharing::kAlone) VARVE_CHECK(lock(file.get(), path, status, LOCK_SH));
+  VARVE_TRY(const uint64_t size_bytes, size_of_device(file.get(), path, status));
+  return std::unique_ptr<Reader>(std::make_unique<FileReader>(path, std::move(file), size_bytes));
+}
+
+std::unique_ptr<Reader> read_memory(std::string name, ByteView bytes) {
+  return std::make_unique<MemoryReader>(std::move(name), bytes);
 }
 
 }  // namespace varve::device
