@@ -149,6 +149,12 @@ class Session {
   virtual Task<Result<Epoch>> create_snapshot(Container container, std::string name) = 0;
   virtual Task<Result<void>> destroy_snapshot(Container container, Epoch epoch) = 0;
   virtual Task<Result<std::vector<container::Snapshot>>> list_snapshots(Container container) = 0;
+  // An epoch at which all that was acknowledged before can be read for a minute, and as long again
+  // after every read (kEpochTooOld then): one epoch for all reads, without a snapshot.
+  virtual Task<Result<Epoch>> hold_epoch(Container container) = 0;
+  // The container becomes what it was at a snapshot's epoch. kBusy while others have it open for
+  // writing, unless `force`: then what they write meanwhile may be there or not.
+  virtual Task<Result<void>> roll_back(Container container, Epoch epoch, bool force) = 0;
 
   // kInvalid where the class is not known; no round trip.
   virtual Result<Object> open_object(Container container, ObjectId oid) = 0;
@@ -164,7 +170,8 @@ class Session {
                                    std::span<const ByteView> akeys, uint64_t conditions) = 0;
   // Up to `limit` entries, whose keys together take `bytes_limit` at most (0: no limit; one key
   // that alone is longer comes all the same), from the anchor on; `shard` in it walks the groups.
-  // anchor.end: no more.
+  // anchor.end: no more. position.below bounds a part of one group's keys, position.from says where
+  // it begins.
   struct Anchor {
     uint32_t shard = 0;
     object::ListAnchor position;
@@ -184,8 +191,21 @@ class Session {
   virtual Task<Result<std::vector<object::ListedEntry>>> list_ranges(
       const Object& object, ByteView dkey, ByteView akey, Anchor& anchor, uint32_t limit,
       uint32_t* record_size = nullptr) = 0;
+  // Each object once, on however many targets it lies; in the order of all targets, so that
+  // anchor.position holds for all of them (`shard` is not used).
   virtual Task<Result<std::vector<ObjectId>>> list_objects(Container container, Epoch epoch,
                                                            Anchor& anchor, uint32_t limit) = 0;
+  // What is not the same at two epochs, from <= to, target by target: up to `limit` entries; fewer,
+  // even none, is not the end. By version, not by bytes.
+  struct DiffAnchor {
+    uint32_t shard = 0;
+    object::DiffAnchor position;
+    bool end = false;
+  };
+  virtual Task<Result<std::vector<object::Difference>>> list_differences(Container container,
+                                                                         Epoch from, Epoch to,
+                                                                         DiffAnchor& anchor,
+                                                                         uint32_t limit) = 0;
   // Over all groups (or the dkey's). flags as in object::QueryRequest.
   virtual Task<Result<object::QueryReply>> query(const Object& object, ByteView dkey, ByteView akey,
                                                  uint8_t flags) = 0;

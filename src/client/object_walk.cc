@@ -1,5 +1,7 @@
 // What goes over the groups of an object: listings one after the other, queries over all of them.
 #include <algorithm>
+#include <cstring>
+#include <optional>
 
 #include "client/session.h"
 
@@ -93,59 +95,98 @@ Task<Result<std::vector<object::ListedEntry>>> SessionImpl::list_ranges(
   return list(object, object::ListScope::kRanges, dkey, akey, anchor, limit, 0, record_size);
 }
 
+namespace {
+
+// Objects that keep the marks of a table of objects (types 1 and 14) are no content.
+bool is_table(ObjectId oid) {
+  const uint64_t type = oid.high >> 56;
+  return type == 1 || type == 14;
+}
+
+struct PlacedObject {
+  uint64_t place = 0;
+  ObjectId oid;
+  // As the targets order them.
+  bool operator<(const PlacedObject& other) const {
+    if (place != other.place) return place < other.place;
+    return std::memcmp(&oid, &other.oid, sizeof oid) < 0;
+  }
+};
+
+}  // namespace
+
 Task<Result<std::vector<ObjectId>>> SessionImpl::list_objects(Container container, Epoch epoch,
                                                               Anchor& anchor, uint32_t limit) {
   if (limit == 0) co_return Error(Code::kInvalid, "a listing of no objects at all was asked for");
-  // Every target is a group of its own here.
-  Object all;
-  all.container = container;
-  all.snapshot = epoch;
-  VARVE_CO_CHECK(check_open(all, false));
+  VARVE_CO_CHECK(check_handle(container));
   std::vector<ObjectId> objects;
   while (!anchor.end && objects.size() < limit) {
-    const auto map = container->pool->map();
-    if (anchor.shard >= map->targets.size())
-      co_return Error(Code::kInvalid, "the anchor belongs to another pool");
-    all.map = map;
-    all.layout.targets.assign(1, anchor.shard);
-    object::ListObjectsRequest request{target_of(all, map->version, epoch), anchor.position, 0};
-    request.limit = limit - static_cast<uint32_t>(objects.size());
-    Attempt attempt = new_attempt(false);
-    Buffer body = encode(request);
-    const ShardCall call{&all,
-                         container->pool.get(),
-                         map,
-                         anchor.shard,
-                         object::kObjectListObjects,
-                         "listing of objects",
-                         {},
-                         {},
-                         0};
-    Result<rpc::Reply> reply = co_await call_shard(call, ByteView(body), attempt);
-    while (!reply && may_retry(reply.code()) && reply.code() != Code::kStale) {
-      VARVE_CO_CHECK(co_await before_retry(attempt, reply.error(), call.verb));
-      reply = co_await call_shard(call, ByteView(body), attempt);
+    // All targets from the same place on: what one of them does not reach, none may skip.
+    const auto targets = static_cast<uint32_t>(container->pool->map()->targets.size());
+    const uint32_t wanted = limit - static_cast<uint32_t>(objects.size());
+    std::vector<PlacedObject> found;
+    std::optional<PlacedObject> reached;
+    for (uint32_t target = 0; target < targets; ++target) {
+      object::ListObjectsRequest request{{}, anchor.position, 0};
+      request.target.epoch = epoch;
+      request.limit = std::max(wanted / targets + 1, std::min(wanted, 64u));
+      VARVE_CO_TRY(auto listed,
+                   co_await ask_target<object::ListObjectsReply>(
+                       container, target, object::kObjectListObjects, "listing of objects", request));
+      if (listed.places.size() != listed.objects.size() ||
+          (listed.objects.empty() && !listed.anchor.end))
+        co_return Error(Code::kProtocol, "a listing does not go on");
+      for (size_t i = 0; i < listed.objects.size(); ++i)
+        found.push_back({listed.places[i], listed.objects[i]});
+      if (!listed.anchor.end && (!reached || found.back() < *reached)) reached = found.back();
     }
-    if (!reply && reply.code() == Code::kStale) {
-      VARVE_CO_CHECK(co_await refresh_map(*container->pool, map->version));
-      continue;
+    std::sort(found.begin(), found.end());
+    anchor.end = !reached;
+    const PlacedObject* last = nullptr;
+    for (const PlacedObject& one : found) {
+      if (reached && *reached < one) break;
+      // An object of several groups is listed by several targets.
+      if (last && last->oid == one.oid) continue;
+      if (objects.size() == limit) {
+        anchor.end = false;
+        break;
+      }
+      last = &one;
+      if (!is_table(one.oid)) objects.push_back(one.oid);
     }
-    if (!reply) co_return std::move(reply.error());
-    VARVE_CO_TRY(auto listed, decode<object::ListObjectsReply>(reply->body));
-    // An object of several groups is listed by each: the target of its first group speaks for it.
-    for (const ObjectId oid : listed.objects) {
-      Result<placement::Layout> layout = placement::compute_layout(oid, *map);
-      if (!layout || layout->targets.empty() || layout->targets.size() == 1)
-        objects.push_back(oid);
-      else if (std::find(objects.begin(), objects.end(), oid) == objects.end())
-        objects.push_back(oid);
-    }
+    if (!last) continue;
+    const ByteView key = bytes_of(last->oid);
+    anchor.position = {};
+    anchor.position.hash = last->place;
+    anchor.position.key.assign(key.begin(), key.end());
+  }
+  co_return objects;
+}
+
+Task<Result<std::vector<object::Difference>>> SessionImpl::list_differences(Container container,
+                                                                            Epoch from, Epoch to,
+                                                                            DiffAnchor& anchor,
+                                                                            uint32_t limit) {
+  if (limit == 0) co_return Error(Code::kInvalid, "a list of no differences at all was asked for");
+  VARVE_CO_CHECK(check_handle(container));
+  std::vector<object::Difference> differences;
+  while (!anchor.end && differences.size() < limit) {
+    object::DiffRequest request;
+    request.target.epoch = to;
+    request.from = from;
+    request.anchor = anchor.position;
+    request.limit = limit - static_cast<uint32_t>(differences.size());
+    VARVE_CO_TRY(auto listed,
+                 co_await ask_target<object::DiffReply>(container, anchor.shard, object::kObjectDiff,
+                                                        "list of differences", request));
+    for (object::Difference& one : listed.differences)
+      if (!is_table(one.oid)) differences.push_back(std::move(one));
     anchor.position = std::move(listed.anchor);
     if (!anchor.position.end) continue;
     anchor.position = {};
-    anchor.end = ++anchor.shard >= map->targets.size();
+    anchor.end = ++anchor.shard >= container->pool->map()->targets.size();
   }
-  co_return objects;
+  co_return differences;
 }
 
 Task<Result<object::QueryReply>> SessionImpl::query(const Object& object, ByteView dkey,

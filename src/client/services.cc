@@ -7,6 +7,8 @@ namespace {
 constexpr uint64_t kObjectIdsAtOnce = 1024;
 constexpr uint32_t kContainerReadOnly = 1, kContainerReadWrite = 2, kContainerExclusive = 4;
 
+}  // namespace
+
 Result<void> check_handle(const Pool& pool) {
   if (!pool || pool->closed.load(std::memory_order_relaxed))
     return Error(Code::kNoHandle, "the pool handle is closed: connect again");
@@ -17,8 +19,6 @@ Result<void> check_handle(const Container& container) {
     return Error(Code::kNoHandle, "the container handle is closed: open it again");
   return check_handle(container->pool);
 }
-
-}  // namespace
 
 Task<Result<pool::SystemInfo>> SessionImpl::query_system() {
   co_return co_await ask<pool::SystemInfo>(pool::kSystemQuery, "query of the system",
@@ -241,6 +241,25 @@ Task<Result<std::vector<container::Snapshot>>> SessionImpl::list_snapshots(Conta
                co_await ask<container::SnapshotsReply>(
                    container::kSnapshotList, "listing of the snapshots", std::move(request)));
   co_return std::move(reply.snapshots);
+}
+
+Task<Result<Epoch>> SessionImpl::hold_epoch(Container container) {
+  VARVE_CO_CHECK(check_handle(container));
+  VARVE_CO_TRY(auto reply,
+               co_await ask<container::Snapshot>(
+                   container::kHoldEpoch, "choice of an epoch to read at",
+                   container::HoldEpoch{container->pool->uuid, container->uuid}));
+  co_return reply.epoch;
+}
+
+Task<Result<void>> SessionImpl::roll_back(Container container, Epoch epoch, bool force) {
+  VARVE_CO_CHECK(check_handle(container));
+  if (!container->writable)
+    co_return Error(Code::kNoPermission, "a rollback needs a container that is open for writing");
+  container::RollbackContainer request{next_operation(), container->pool->uuid, container->uuid,
+                                       container->handle, epoch, force};
+  co_return co_await tell(container::kContainerRollback, "rollback of the container",
+                          std::move(request));
 }
 
 }  // namespace varve::client

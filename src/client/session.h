@@ -10,6 +10,10 @@
 
 namespace varve::client {
 
+// kNoHandle where it is closed.
+Result<void> check_handle(const Pool& pool);
+Result<void> check_handle(const Container& container);
+
 // One request on its way through its attempts.
 struct Attempt {
   Instant deadline;
@@ -61,6 +65,8 @@ class SessionImpl final : public Session {
   Task<Result<Epoch>> create_snapshot(Container container, std::string name) override;
   Task<Result<void>> destroy_snapshot(Container container, Epoch epoch) override;
   Task<Result<std::vector<container::Snapshot>>> list_snapshots(Container container) override;
+  Task<Result<Epoch>> hold_epoch(Container container) override;
+  Task<Result<void>> roll_back(Container container, Epoch epoch, bool force) override;
 
   Result<Object> open_object(Container container, ObjectId oid) override;
   Task<Result<Epoch>> update(const Object& object, ByteView dkey, uint64_t conditions,
@@ -81,6 +87,9 @@ class SessionImpl final : public Session {
                                                              uint32_t* record_size) override;
   Task<Result<std::vector<ObjectId>>> list_objects(Container container, Epoch epoch, Anchor& anchor,
                                                    uint32_t limit) override;
+  Task<Result<std::vector<object::Difference>>> list_differences(Container container, Epoch from,
+                                                                 Epoch to, DiffAnchor& anchor,
+                                                                 uint32_t limit) override;
   Task<Result<object::QueryReply>> query(const Object& object, ByteView dkey, ByteView akey,
                                          uint8_t flags) override;
 
@@ -153,6 +162,11 @@ class SessionImpl final : public Session {
   template <class Reply, class Request>
   Task<Result<Reply>> ask_group(const Object& object, uint32_t group, rpc::Opcode opcode,
                                 const char* verb, Request request);
+  // One target of the container's pool, by the map that it has now; kInvalid where there is none of
+  // that number.
+  template <class Reply, class Request>
+  Task<Result<Reply>> ask_target(Container container, uint32_t target, rpc::Opcode opcode,
+                                 const char* verb, Request request);
   Task<Result<std::vector<object::ListedEntry>>> list(const Object& object, object::ListScope scope,
                                                       ByteView dkey, ByteView akey, Anchor& anchor,
                                                       uint32_t limit, uint32_t bytes_limit,
@@ -232,6 +246,33 @@ Task<Result<Reply>> SessionImpl::ask_group(const Object& object, uint32_t group,
     if (reply) co_return decode<Reply>(reply->body);
     if (reply.code() == Code::kStale) {
       VARVE_CO_CHECK(co_await refresh_map(*object.container->pool, routed.map->version));
+    }
+    if (!may_retry(reply.code())) co_return std::move(reply.error());
+    VARVE_CO_CHECK(co_await before_retry(attempt, reply.error(), verb));
+  }
+}
+
+template <class Reply, class Request>
+Task<Result<Reply>> SessionImpl::ask_target(Container container, uint32_t target,
+                                            rpc::Opcode opcode, const char* verb, Request request) {
+  Object all;  // every target is a group of its own here
+  all.container = container;
+  VARVE_CO_CHECK(check_open(all, false));
+  Attempt attempt = new_attempt(false);
+  for (;;) {
+    const auto map = container->pool->map();
+    if (target >= map->targets.size())
+      co_return Error(Code::kInvalid, "the anchor belongs to another pool");
+    all.map = map;
+    all.layout.targets.assign(1, target);
+    const Epoch epoch = request.target.epoch;
+    request.target = target_of(all, map->version, epoch);
+    Buffer body = encode(request);
+    const ShardCall call{&all, container->pool.get(), map, target, opcode, verb, {}, {}, 0};
+    Result<rpc::Reply> reply = co_await call_shard(call, ByteView(body), attempt);
+    if (reply) co_return decode<Reply>(reply->body);
+    if (reply.code() == Code::kStale) {
+      VARVE_CO_CHECK(co_await refresh_map(*container->pool, map->version));
     }
     if (!may_retry(reply.code())) co_return std::move(reply.error());
     VARVE_CO_CHECK(co_await before_retry(attempt, reply.error(), verb));

@@ -12,8 +12,7 @@ namespace varve::command {
 namespace {
 
 struct Arguments {
-  std::string pool, container, type, attribute, value, snapshot;
-  uint64_t epoch = 0;
+  std::string pool, container, type, attribute, value;
   bool force = false;
 };
 
@@ -135,39 +134,6 @@ Result<void> attributes(Context& context, const Arguments& arguments, pool::Attr
   return {};
 }
 
-Result<void> list_snapshots(Context& context, const Arguments& arguments) {
-  VARVE_TRY(client::Session * session, context.session());
-  VARVE_TRY(client::Container open, context.container(arguments.pool, arguments.container, 1));
-  VARVE_TRY(const auto snapshots, session->wait(session->list_snapshots(open)));
-  VARVE_CHECK(session->wait(session->close_container(open)));
-  Table table({"epoch", "name"});
-  nlohmann::json rows = nlohmann::json::array();
-  for (const container::Snapshot& snapshot : snapshots) {
-    table.add({std::to_string(snapshot.epoch.value), snapshot.name});
-    rows.push_back({{"epoch", snapshot.epoch.value}, {"name", snapshot.name}});
-  }
-  context.answer(table.to_string(), rows);
-  return {};
-}
-
-Result<void> create_snapshot(Context& context, const Arguments& arguments) {
-  VARVE_TRY(client::Session * session, context.session());
-  VARVE_TRY(client::Container open, context.container(arguments.pool, arguments.container));
-  VARVE_TRY(const Epoch epoch, session->wait(session->create_snapshot(open, arguments.snapshot)));
-  VARVE_CHECK(session->wait(session->close_container(open)));
-  context.answer("snapshot at epoch " + std::to_string(epoch.value), {{"epoch", epoch.value}});
-  return {};
-}
-
-Result<void> destroy_snapshot(Context& context, const Arguments& arguments) {
-  VARVE_TRY(client::Session * session, context.session());
-  VARVE_TRY(client::Container open, context.container(arguments.pool, arguments.container));
-  VARVE_CHECK(session->wait(session->destroy_snapshot(open, Epoch{arguments.epoch})));
-  VARVE_CHECK(session->wait(session->close_container(open)));
-  context.answer("destroyed snapshot " + std::to_string(arguments.epoch), nullptr);
-  return {};
-}
-
 }  // namespace
 
 void add_container_verbs(CLI::App& app, Context& context) {
@@ -212,14 +178,7 @@ void add_container_verbs(CLI::App& app, Context& context) {
            [=](Context& c) { return attributes(c, *arguments, pool::AttributeVerb::kDelete); });
   set_verb(*with_container("list-attrs", "All user attributes")->alias("list-attr"), context,
            [=](Context& c) { return attributes(c, *arguments, pool::AttributeVerb::kList); });
-  verb = with_container("create-snap", "A snapshot of now");
-  verb->add_option("--snap,--name", arguments->snapshot, "Its name");
-  set_verb(*verb, context, [=](Context& c) { return create_snapshot(c, *arguments); });
-  set_verb(*with_container("list-snaps", "All snapshots"), context,
-           [=](Context& c) { return list_snapshots(c, *arguments); });
-  verb = with_container("destroy-snap", "Let a snapshot go");
-  verb->add_option("--epc,--epoch", arguments->epoch, "Its epoch")->required();
-  set_verb(*verb, context, [=](Context& c) { return destroy_snapshot(c, *arguments); });
+  add_snapshot_verbs(*noun, context);
 }
 
 }  // namespace varve::command

@@ -50,6 +50,8 @@ void add_system_verbs(CLI::App& app, Context& context);
 void add_server_verbs(CLI::App& app, Context& context);
 void add_pool_verbs(CLI::App& app, Context& context);
 void add_container_verbs(CLI::App& app, Context& context);
+// Those of a container's snapshots, under its noun.
+void add_snapshot_verbs(CLI::App& noun, Context& context);
 void add_object_verbs(CLI::App& app, Context& context);
 void add_filesystem_verbs(CLI::App& app, Context& context);
 void add_inspect_verbs(CLI::App& app, Context& context);

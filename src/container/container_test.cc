@@ -155,6 +155,64 @@ TEST_F(ContainerTest, snapshots) {
   EXPECT_EQ(all_snapshots(state, pool, uuid).size(), 1u);
 }
 
+TEST_F(ContainerTest, the_last_snapshots_are_kept) {
+  const Uuid uuid = create("box", {pool::number_property(kPropertySnapshotMax, 3)})->uuid;
+  CreateSnapshot request;
+  request.pool = pool;
+  request.container = uuid;
+  for (uint64_t epoch = 1; epoch <= 5; ++epoch)
+    state.apply(*create_snapshot(state, request, Epoch{epoch}));
+  auto all = all_snapshots(state, pool, uuid);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].epoch, Epoch{3});
+  SetContainerProperties set;
+  set.pool = pool;
+  set.name = "box";
+  set.properties = {pool::number_property(kPropertySnapshotMax, 1)};
+  state.apply(*set_properties(state, set, context()));
+  state.apply(*create_snapshot(state, request, Epoch{6}));
+  EXPECT_EQ(all_snapshots(state, pool, uuid).size(), 1u) << "a lower number holds from the next one on";
+  set.properties = {pool::number_property(kPropertySnapshotMax, 0)};
+  state.apply(*set_properties(state, set, context()));
+  for (uint64_t epoch = 7; epoch <= 20; ++epoch)
+    state.apply(*create_snapshot(state, request, Epoch{epoch}));
+  EXPECT_EQ(all_snapshots(state, pool, uuid).size(), 15u) << "0 keeps all";
+}
+
+TEST_F(ContainerTest, rollback_rules) {
+  const Uuid uuid = create("box")->uuid;
+  CreateSnapshot snapshot;
+  snapshot.pool = pool;
+  snapshot.container = uuid;
+  state.apply(*create_snapshot(state, snapshot, Epoch{100}));
+  const auto own = *open_it("box", kOpenReadWrite, writer);
+  RollbackContainer request;
+  request.pool = pool;
+  request.container = uuid;
+  request.handle = own.handle;
+  request.epoch = Epoch{99};
+  const auto checked = [&] { return check_rollback(state, request, context()).code(); };
+  EXPECT_EQ(checked(), Code::kNonexistent) << "no snapshot there";
+  request.epoch = Epoch{100};
+  EXPECT_EQ(checked(), Code::kOk) << "its own handle is no obstacle";
+  open_it("box", kOpenReadOnly, reader).value();
+  EXPECT_EQ(checked(), Code::kOk) << "nor are readers";
+  const auto other = *open_it("box", kOpenReadWrite, writer);
+  EXPECT_EQ(checked(), Code::kBusy);
+  request.force = true;
+  EXPECT_EQ(checked(), Code::kOk);
+  state.apply(close(state, {pool, uuid, other.handle}));
+  state.apply(begin_rollback(request, Epoch{200}));
+  const auto written = *unfinished_rollback(state, pool, uuid);
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->to, Epoch{100});
+  EXPECT_EQ(written->at, Epoch{200});
+  EXPECT_EQ(open_it("box", kOpenReadOnly, reader).code(), Code::kBusy) << "half done, it is shown to nobody";
+  state.apply(finish_rollback(pool, uuid));
+  EXPECT_FALSE(*unfinished_rollback(state, pool, uuid));
+  EXPECT_TRUE(open_it("box", kOpenReadOnly, reader).ok());
+}
+
 TEST_F(ContainerTest, properties_and_labels) {
   create("box").value();
   create("crate").value();

@@ -37,8 +37,16 @@ Result<ContainerInfo> query(const State& state, const QueryContainer& request, c
 Result<Decision<AllocateObjectIdsReply>> allocate_object_ids(const State& state, const AllocateObjectIds& request,
                                                             const Context& context);
 
-// --- snapshots: `epoch` is one that every target has passed.
+// --- snapshots: `epoch` is one that every target has passed. Where the container keeps a number of them at most
+// (kPropertySnapshotMax), the oldest go in the same batch.
 Result<Batch> create_snapshot(const State& state, const CreateSnapshot& request, Epoch epoch);
 Result<Batch> destroy_snapshot(const State& state, const DestroySnapshot& request);
+
+// --- rollback: written down with its epoch `at`, which every target has passed, until every target has it.
+Result<void> check_rollback(const State& state, const RollbackContainer& request, const Context& context);
+Batch begin_rollback(const RollbackContainer& request, Epoch at);
+Batch finish_rollback(const Uuid& pool, const Uuid& container);
+Result<std::optional<RollbackRecord>> unfinished_rollback(const State& state, const Uuid& pool,
+                                                          const Uuid& container);
 
 }  // namespace varve::container

@@ -1,5 +1,7 @@
 #include "container/service.h"
 
+#include <algorithm>
+
 namespace varve::container {
 
 using pool::on_each;
@@ -23,6 +25,8 @@ void Service::serve_on(rpc::Node& node) {
   serve(node, kSnapshotCreate, *this, &Service::make_snapshot);
   serve(node, kSnapshotDestroy, *this, &Service::drop_snapshot);
   serve(node, kSnapshotList, *this, &Service::snapshots);
+  serve(node, kContainerRollback, *this, &Service::roll_back);
+  serve(node, kHoldEpoch, *this, &Service::reader_epoch);
 }
 
 Task<Result<void>> Service::create_on_targets(Uuid pool, Uuid container, uint32_t targets) {
@@ -46,9 +50,30 @@ Task<Result<void>> Service::tell_snapshots(Uuid pool, Uuid container, uint32_t t
   co_return pool::all_of(results);
 }
 
+Task<Epoch> Service::cut(uint32_t targets) {
+  // What was acknowledged is at or below some target's epoch of now; what comes later is above them all.
+  Epoch epoch{};
+  for (uint32_t target = 0; target < targets; ++target)
+    epoch = std::max(epoch, co_await targets_.advance_epoch(target, kEpochNone));
+  for (uint32_t target = 0; target < targets; ++target) {
+    const Epoch passed = co_await targets_.advance_epoch(target, epoch);
+    VARVE_ASSERT(passed > epoch, "a target's clock rises");
+  }
+  co_return epoch;
+}
+
 Task<Result<void>> Service::recover_one(PoolRecord pool, ContainerRecord container) {
-  if (container.state == ContainerState::kReady)
-    co_return co_await tell_snapshots(pool.uuid, container.uuid, pool.targets, kEpochNone);
+  if (container.state == ContainerState::kReady) {
+    VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, container.uuid, pool.targets, kEpochNone));
+    VARVE_CO_TRY(const auto rollback, unfinished_rollback(shell_.store, pool.uuid, container.uuid));
+    if (!rollback) co_return Result<void>();
+    log_warning("container " + container.uuid.to_string() + ": finishing its interrupted rollback");
+    RollbackContainer request{rollback->operation, pool.uuid, container.uuid, {}, rollback->to, true};
+    auto done = co_await do_rollback(std::move(request), pool.targets);
+    if (done.ok() || done.code() == Code::kIo) co_return std::move(done);
+    log_error("the container cannot be opened until it is rolled back again: " + done.error().describe());
+    co_return Result<void>();
+  }
   const bool creating = container.state == ContainerState::kCreating;
   log_warning("container " + container.uuid.to_string() + ": finishing its interrupted " +
               (creating ? "creation (undone)" : "destruction"));
@@ -186,23 +211,63 @@ Task<Result<Buffer>> Service::make_snapshot(CreateSnapshot request, Caller calle
                shell_.operations.find(request.operation.client, request.operation.sequence, kSnapshotCreate));
   if (first) co_return *first;
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
-  // What was acknowledged is at or below some target's epoch of now; what comes later is above them all.
-  Epoch epoch{};
-  for (uint32_t target = 0; target < pool.targets; ++target)
-    epoch = std::max(epoch, co_await targets_.advance_epoch(target, kEpochNone));
-  for (uint32_t target = 0; target < pool.targets; ++target) {
-    const Epoch passed = co_await targets_.advance_epoch(target, epoch);
-    VARVE_ASSERT(passed > epoch, "a target's clock rises");
-  }
+  const Epoch epoch = co_await cut(pool.targets);
   VARVE_CO_TRY(Batch batch, create_snapshot(shell_.store, request, epoch));
   // The targets keep it before it is written down: nothing of it may be merged away meanwhile.
   VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, request.container, pool.targets, epoch));
   Buffer body = encode(Snapshot{epoch, request.name});
+  const bool some_went = batch.size() > 1;
   auto committed = co_await shell_.commit(std::move(batch), request.operation, kSnapshotCreate, body);
-  if (committed.ok()) co_return std::move(body);
+  if (committed.ok() && !some_went) co_return std::move(body);
   auto told = co_await tell_snapshots(pool.uuid, request.container, pool.targets, kEpochNone);
   if (!told.ok()) log_error("snapshots of " + request.container.to_string() + ": " + told.error().describe());
+  if (committed.ok()) co_return std::move(body);
   co_return std::move(committed.error());
+}
+
+Task<Result<Buffer>> Service::reader_epoch(HoldEpoch request, Caller) {
+  VARVE_CO_CHECK(find_container(shell_.store, request.pool, request.container));
+  VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  const Epoch epoch = co_await cut(pool.targets);
+  const auto one = [&](uint32_t target) { return targets_.hold_epoch(target, epoch); };
+  auto results = co_await on_each<void>(pool.targets, one);
+  VARVE_CO_CHECK(pool::all_of(results));
+  co_return encode(Snapshot{epoch, {}});
+}
+
+Task<Result<void>> Service::do_rollback(RollbackContainer request, uint32_t targets) {
+  // A target's reclaim may have passed the epoch before the target hears of it: then once more with a newer one.
+  constexpr int kAttempts = 5;
+  VARVE_CO_TRY(const auto unfinished, unfinished_rollback(shell_.store, request.pool, request.container));
+  bool begun = unfinished.has_value();
+  for (int attempt = 1;; ++attempt) {
+    const Epoch at = co_await cut(targets);
+    VARVE_CO_CHECK(co_await shell_.store.commit(begin_rollback(request, at)));
+    const auto one = [&](uint32_t target) {
+      return targets_.rollback(target, request.pool, request.container, request.epoch, at);
+    };
+    auto results = co_await on_each<void>(targets, one);
+    begun |= std::any_of(results.begin(), results.end(), [](const auto& result) { return result.ok(); });
+    auto done = pool::all_of(results);
+    if (done.ok()) break;
+    if (done.code() == Code::kTransactionRestart && attempt < kAttempts) continue;
+    if (!begun) VARVE_CO_CHECK(co_await shell_.store.commit(finish_rollback(request.pool, request.container)));
+    co_return std::move(done.error()).with("rollback of container " + request.container.to_string());
+  }
+  Batch last = finish_rollback(request.pool, request.container);
+  co_return co_await shell_.commit(std::move(last), request.operation, kContainerRollback, encode(pool::Empty{}));
+}
+
+Task<Result<Buffer>> Service::roll_back(RollbackContainer request, Caller caller) {
+  VARVE_CO_CHECK(co_await shell_.take_turn(caller));
+  Shell::Turn turn(shell_.turn);
+  VARVE_CO_TRY(const Buffer* first,
+               shell_.operations.find(request.operation.client, request.operation.sequence, kContainerRollback));
+  if (first) co_return *first;
+  VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_CHECK(check_rollback(shell_.store, request, shell_.context(caller)));
+  VARVE_CO_CHECK(co_await do_rollback(request, pool.targets));
+  co_return encode(pool::Empty{});
 }
 
 Task<Result<Buffer>> Service::drop_snapshot(DestroySnapshot request, Caller caller) {

@@ -32,12 +32,19 @@ class Service {
   Task<Result<Buffer>> make_snapshot(CreateSnapshot request, Caller caller);
   Task<Result<Buffer>> drop_snapshot(DestroySnapshot request, Caller caller);
   Task<Result<Buffer>> snapshots(ListSnapshots request, Caller caller);
+  Task<Result<Buffer>> reader_epoch(HoldEpoch request, Caller caller);
+  Task<Result<Buffer>> roll_back(RollbackContainer request, Caller caller);
 
  private:
   Task<Result<void>> create_on_targets(Uuid pool, Uuid container, uint32_t targets);
   Task<Result<void>> destroy_on_targets(Uuid pool, Uuid container, uint32_t targets);
   // All that are written down, and one more (kEpochNone: no more).
   Task<Result<void>> tell_snapshots(Uuid pool, Uuid container, uint32_t targets, Epoch more);
+  // An epoch that every target has passed: what was acknowledged before is at or below it, what is written from
+  // now on is above.
+  Task<Epoch> cut(uint32_t targets);
+  // Writes the rollback down, has every target do it, and strikes it off together with the operation's result.
+  Task<Result<void>> do_rollback(RollbackContainer request, uint32_t targets);
   Task<Result<void>> recover_one(pool::PoolRecord pool, ContainerRecord container);
 
   pool::Shell& shell_;

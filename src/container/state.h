@@ -32,10 +32,19 @@ struct OpenRecord {
   void visit(Archive& archive) { archive(flags, uid, opened_ns); }
 };
 
+// A rollback under way: kept until every target has it.
+struct RollbackRecord {
+  Epoch to, at;
+  OperationId operation;  // whom to answer, should it be finished after a crash
+  template <class Archive>
+  void visit(Archive& archive) { archive(to, at, operation); }
+};
+
 // DAOS_COO_*.
 inline constexpr uint32_t kOpenReadOnly = 1, kOpenReadWrite = 2, kOpenExclusive = 4;
 // DAOS_PROP_CO_*.
-inline constexpr uint32_t kPropertyLabel = 4097, kPropertyLayoutType = 4098, kPropertyAcl = 4106, kPropertyOwner = 4109,
+inline constexpr uint32_t kPropertyLabel = 4097, kPropertyLayoutType = 4098, kPropertySnapshotMax = 4105,
+                          kPropertyAcl = 4106, kPropertyOwner = 4109,
                           kPropertyOwnerGroup = 4110, kPropertyAllocatedId = 4115;
 inline constexpr pool::Guarded kGuarded{kPropertyOwner, kPropertyOwnerGroup, kPropertyAcl, false};
 inline constexpr size_t kOpenHandlesMax = 4096, kSnapshotsMax = 1024;
@@ -60,6 +69,9 @@ inline std::string attributes_prefix(const Uuid& pool, const Uuid& container) {
 }
 inline std::string snapshots_prefix(const Uuid& pool, const Uuid& container) {
   return inside(pool, container) + "snapshot/";
+}
+inline std::string rollback_key(const Uuid& pool, const Uuid& container) {
+  return inside(pool, container) + "rollback";
 }
 std::string snapshot_key(const Uuid& pool, const Uuid& container, Epoch epoch);
 

@@ -12,7 +12,7 @@ inline constexpr uint16_t kContainerCreate = 0x0200, kContainerDestroy = 0x0201,
                           kContainerGetProperties = 0x0206, kContainerSetProperties = 0x0207,
                           kContainerAttributes = 0x0208, kAllocateObjectIds = 0x0209,
                           kSnapshotCreate = 0x020a, kSnapshotDestroy = 0x020b, kSnapshotList = 0x020c,
-                          kContainerChangeAcl = 0x0220;
+                          kContainerRollback = 0x020d, kHoldEpoch = 0x020e, kContainerChangeAcl = 0x0220;
 
 using pool::OperationId;
 using pool::Property;
@@ -146,6 +146,23 @@ struct DestroySnapshot {
   void visit(Archive& archive) { archive(operation, pool, container, epoch); }
 };
 struct ListSnapshots {
+  Uuid pool, container;
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool, container); }
+};
+// The container becomes what it was at the snapshot of this epoch. kBusy while other handles than `handle` are
+// open for writing, unless forced; and for every open but an exclusive one until a rollback that failed is repeated.
+struct RollbackContainer {
+  OperationId operation;
+  Uuid pool, container, handle;
+  Epoch epoch;
+  bool force = false;
+  template <class Archive>
+  void visit(Archive& archive) { archive(operation, pool, container, handle, epoch, force); }
+};
+// An epoch for a reader: all that was acknowledged before is at or below it, on all targets, and it can be read for a
+// minute, and as long again after every read. Answered with a Snapshot, which has no name and is not kept.
+struct HoldEpoch {
   Uuid pool, container;
   template <class Archive>
   void visit(Archive& archive) { archive(pool, container); }

@@ -54,12 +54,18 @@ Task<Epoch> advance(Target& target, Epoch not_before) {
   co_return target.objects().advance_epoch(not_before);
 }
 
+Task<Result<void>> hold(Target& target, Epoch epoch) { co_return target.objects().hold_epoch(epoch); }
+
+Result<store::Container*> find(Target& target, const Uuid& pool, const Uuid& container) {
+  store::Container* found = target.store().find(pool, container);
+  if (found) return found;
+  return Error(Code::kBadFormat, "container " + container.to_string() + " is not on target " +
+                                     std::to_string(target.index()) + ", though the system knows it");
+}
+
 Task<Result<void>> put_snapshots(Target& target, Uuid pool, Uuid container, std::vector<Epoch> epochs,
                                  Epoch fresh) {
-  store::Container* found = target.store().find(pool, container);
-  if (!found)
-    co_return Error(Code::kBadFormat, "container " + container.to_string() + " is not on target " +
-                                          std::to_string(target.index()) + ", though the system knows it");
+  VARVE_CO_TRY(store::Container * found, find(target, pool, container));
   co_return target.objects().set_snapshots(*found, std::move(epochs), fresh);
 }
 
@@ -119,6 +125,21 @@ Task<Result<void>> LocalTargets::set_snapshots(uint32_t target, Uuid pool, Uuid 
   co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, epochs, fresh] {
     return put_snapshots(where, pool, container, epochs, fresh);
   });
+}
+Task<Result<void>> LocalTargets::hold_epoch(uint32_t target, Epoch epoch) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<void>>(where.executor(), [&where, epoch] { return hold(where, epoch); });
+}
+Task<Result<void>> LocalTargets::rollback(uint32_t target, Uuid pool, Uuid container, Epoch to, Epoch at) {
+  Target& where = *targets_[target];
+  const Make make = [pool, container, to, at, &where](store::Store& store) -> Result<store::Lsn> {
+    VARVE_TRY(store::Container * found, find(where, pool, container));
+    where.objects().advance_epoch(at);
+    VARVE_TRY(const store::Lsn lsn, store.rollback(*found, to, at));
+    where.objects().wake_reclaim();
+    return lsn;
+  };
+  co_return co_await change_on(where, make, Code::kExists);
 }
 
 }  // namespace varve::engine

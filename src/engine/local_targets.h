@@ -22,6 +22,8 @@ class LocalTargets final : public pool::Targets {
   Task<Epoch> advance_epoch(uint32_t target, Epoch not_before) override;
   Task<Result<void>> set_snapshots(uint32_t target, Uuid pool, Uuid container,
                                    std::vector<Epoch> epochs, Epoch fresh) override;
+  Task<Result<void>> hold_epoch(uint32_t target, Epoch epoch) override;
+  Task<Result<void>> rollback(uint32_t target, Uuid pool, Uuid container, Epoch to, Epoch at) override;
 
  private:
   std::vector<std::unique_ptr<Target>>& targets_;

@@ -1,4 +1,4 @@
-// daos_api.h: transactions (snapshots to read from; no others yet), times of epochs, lists of
+// daos_api.h: transactions (those that read; no others yet), times of epochs, lists of
 // ranks.
 #include "daos_api.h"
 
@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "libdaos/convert.h"
+#include "libdaos/not_implemented.h"
 #include "libdaos/transactions.h"
 
 using namespace varve;
@@ -13,22 +14,61 @@ using namespace varve::libdaos;
 
 namespace varve::libdaos {
 
+Result<std::shared_ptr<Transaction>> transaction_of(daos_handle_t handle) {
+  auto found = find<Transaction>(Kind::kTransaction, handle);
+  if (!found) return Error(Code::kNoHandle, "the transaction handle is closed or was never opened");
+  return found;
+}
+
 Result<Epoch> read_epoch(daos_handle_t transaction) {
   if (daos_handle_is_inval(transaction)) return kEpochMax;
-  const auto found = find<Transaction>(Kind::kTransaction, transaction);
-  if (!found) return Error(Code::kNoHandle, "the transaction handle is closed or was never opened");
-  return found->snapshot;
+  VARVE_TRY(const auto found, transaction_of(transaction));
+  if (found->ended)
+    return Error(Code::kNoPermission, "the transaction has ended: restart it, or open another");
+  return Epoch{found->epoch};
 }
 
 Result<void> check_writable(daos_handle_t transaction) {
   if (daos_handle_is_inval(transaction)) return {};
-  VARVE_TRY(const Epoch epoch, read_epoch(transaction));
-  return Error(Code::kNoPermission, "the transaction reads snapshot " +
-                                        std::to_string(epoch.value) +
-                                        "; nothing can be written in it");
+  VARVE_TRY(const auto found, transaction_of(transaction));
+  return Error(Code::kNoPermission,
+               found->of_snapshot
+                   ? "the transaction reads snapshot " + std::to_string(found->epoch) +
+                         "; nothing can be written in it"
+                   : "the transaction was opened for reading only; nothing can be written in it");
 }
 
 }  // namespace varve::libdaos
+
+namespace {
+
+// Of a transaction that only reads, commit and abort are one: its reads are over.
+int end_transaction(daos_handle_t th, daos_event_t* ev) {
+  const auto transaction = transaction_of(th);
+  if (!transaction) return failure(transaction.error());
+  return run(ev, [transaction = *transaction](client::Session&) -> Task<int> {
+    transaction->ended = true;
+    co_return 0;
+  });
+}
+
+}  // namespace
+
+// All reads of it see one epoch, for as long as it reads at least once a minute. Transactions that
+// write are not there yet.
+int daos_tx_open(daos_handle_t coh, daos_handle_t* th, uint64_t flags, daos_event_t* ev) {
+  const auto container = container_of_handle(coh);
+  if (!container) return failure(container.error());
+  if (!th || (flags & ~uint64_t{DAOS_TF_RDONLY | DAOS_TF_ZERO_COPY})) return code(Code::kInvalid);
+  if (!(flags & DAOS_TF_RDONLY)) return not_implemented("daos_tx_open without DAOS_TF_RDONLY");
+  return run(ev, [container = *container, th](client::Session& session) -> Task<int> {
+    const Result<Epoch> epoch = co_await session.hold_epoch(container);
+    if (!epoch) co_return failure(epoch.error());
+    *th = register_handle(Kind::kTransaction,
+                          std::make_shared<Transaction>(container, *epoch, false));
+    co_return 0;
+  });
+}
 
 int daos_tx_open_snap(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t* th, daos_event_t* ev) {
   const auto container = container_of_handle(coh);
@@ -36,7 +76,25 @@ int daos_tx_open_snap(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t* th, 
   if (!th || epoch == 0) return code(Code::kInvalid);
   return run(ev, [container = *container, epoch, th](client::Session&) -> Task<int> {
     *th = register_handle(Kind::kTransaction,
-                          std::make_shared<Transaction>(Transaction{container, {epoch}}));
+                          std::make_shared<Transaction>(container, Epoch{epoch}, true));
+    co_return 0;
+  });
+}
+
+int daos_tx_commit(daos_handle_t th, daos_event_t* ev) { return end_transaction(th, ev); }
+int daos_tx_abort(daos_handle_t th, daos_event_t* ev) { return end_transaction(th, ev); }
+
+// A transaction of a snapshot reads the same again; others see what is there by now.
+int daos_tx_restart(daos_handle_t th, daos_event_t* ev) {
+  const auto transaction = transaction_of(th);
+  if (!transaction) return failure(transaction.error());
+  return run(ev, [transaction = *transaction](client::Session& session) -> Task<int> {
+    if (!transaction->of_snapshot) {
+      const Result<Epoch> epoch = co_await session.hold_epoch(transaction->container);
+      if (!epoch) co_return failure(epoch.error());
+      transaction->epoch = epoch->value;
+    }
+    transaction->ended = false;
     co_return 0;
   });
 }
@@ -48,9 +106,9 @@ int daos_tx_close(daos_handle_t th, daos_event_t* ev) {
 
 int daos_tx_hdl2epoch(daos_handle_t th, daos_epoch_t* epoch) {
   if (!epoch || daos_handle_is_inval(th)) return code(Code::kInvalid);
-  const Result<Epoch> read = read_epoch(th);
-  if (!read) return failure(read.error());
-  *epoch = read->value;
+  const auto transaction = transaction_of(th);
+  if (!transaction) return failure(transaction.error());
+  *epoch = (*transaction)->epoch;
   return 0;
 }
 

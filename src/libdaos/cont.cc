@@ -360,3 +360,13 @@ int daos_cont_destroy_snap(daos_handle_t coh, daos_epoch_range_t epr, daos_event
     co_return 0;
   });
 }
+
+// kBusy while others have it open for writing: force is an administrator's (varve container rollback).
+int daos_cont_rollback(daos_handle_t coh, daos_epoch_t epoch, daos_event_t* ev) {
+  const auto container = container_of_handle(coh);
+  if (!container) return failure(container.error());
+  if (!(*container)->writable) return code(Code::kNoPermission);
+  return run(ev, [container = *container, epoch](client::Session& session) -> Task<int> {
+    co_return status(co_await session.roll_back(container, Epoch{epoch}, false));
+  });
+}

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/checksum.h"
+
 namespace varve::libdaos {
 namespace {
 
-// daos_anchor_t::da_buf: flags, length of the key, hash, key.
+// daos_anchor_t::da_buf: object::ListFrom, length of the key, hash, key. da_sub_anchors: where a part
+// of a group ends; da_flags: the first group that is not of it (bound_groups).
 constexpr size_t kHashAt = 2, kKeyAt = kHashAt + sizeof(uint64_t),
                  kKeyRoom = DAOS_ANCHOR_BUF_MAX - kKeyAt;
 
@@ -69,10 +72,13 @@ void copy_into(d_sg_list_t* list, uint64_t offset, ByteView bytes) {
 
 client::Session::Anchor read_anchor(const daos_anchor_t& anchor) {
   client::Session::Anchor to;
+  if (anchor.da_type == DAOS_ANCHOR_TYPE_ZERO) return to;
   to.shard = anchor.da_shard;
   to.end = anchor.da_type == DAOS_ANCHOR_TYPE_EOF;
   if (anchor.da_type != DAOS_ANCHOR_TYPE_HKEY && anchor.da_type != DAOS_ANCHOR_TYPE_KEY) return to;
   std::memcpy(&to.position.hash, anchor.da_buf + kHashAt, sizeof to.position.hash);
+  to.position.from = static_cast<object::ListFrom>(anchor.da_buf[0]);
+  to.position.below = anchor.da_sub_anchors;
   const size_t length = std::min<size_t>(anchor.da_buf[1], kKeyRoom);
   const auto* key = reinterpret_cast<const std::byte*>(anchor.da_buf + kKeyAt);
   to.position.key.assign(key, key + length);
@@ -83,15 +89,20 @@ void write_anchor(const client::Session::Anchor& from, daos_anchor_t& anchor) {
   anchor.da_type = from.end ? DAOS_ANCHOR_TYPE_EOF : DAOS_ANCHOR_TYPE_HKEY;
   anchor.da_shard = static_cast<uint16_t>(from.shard);
   std::memset(anchor.da_buf, 0, sizeof anchor.da_buf);
+  anchor.da_sub_anchors = from.position.below;
   uint64_t hash = from.position.hash;
   const Buffer& key = from.position.key;
+  object::ListFrom begin = from.position.from;
   if (key.size() <= kKeyRoom) {
     anchor.da_buf[1] = static_cast<uint8_t>(key.size());
     if (!key.empty()) std::memcpy(anchor.da_buf + kKeyAt, key.data(), key.size());
   } else {
     // Only hashed keys are as long. The next one has another hash, but for a tie among 2^64.
-    ++hash;
+    if (begin == object::ListFrom::kAtKey) hash = hash64(key, object::kKeyPlaceSeed);
+    if (begin == object::ListFrom::kAbove) ++hash;
+    begin = object::ListFrom::kAt;
   }
+  anchor.da_buf[0] = static_cast<uint8_t>(begin);
   std::memcpy(anchor.da_buf + kHashAt, &hash, sizeof hash);
 }
 

@@ -1,8 +1,9 @@
-// daos_obj.h: listings, queries and object lists.
+// daos_obj.h: listings and queries. Anchors: anchors.cc; lists of objects: object_table.cc.
 #include <algorithm>
 #include <cstring>
 
 #include "daos_obj.h"
+#include "libdaos/anchors.h"
 #include "libdaos/objects.h"
 
 using namespace varve;
@@ -12,12 +13,6 @@ namespace varve::libdaos {
 namespace {
 
 constexpr uint32_t kOnePageMax = 1024;
-
-// A part of a listing (daos_obj_anchor_split): da_flags is the first shard that is not of it.
-void bound_groups(client::Object& object, const daos_anchor_t& anchor) {
-  const uint32_t end = anchor.da_flags;
-  if (end > 0 && end < object.layout.targets.size()) object.layout.targets.resize(end);
-}
 
 Task<int> list(client::Session& session, std::shared_ptr<OpenObject> open, Epoch epoch,
                const daos_key_t* dkey, uint32_t* nr, daos_key_desc_t* kds, d_sg_list_t* sgl,
@@ -85,11 +80,6 @@ int give_key(const Buffer& from, daos_key_t* to) {
   to->iov_len = from.size();
   return 0;
 }
-
-struct ObjectIterator {
-  client::Container container;
-  Epoch epoch;
-};
 
 }  // namespace
 
@@ -203,66 +193,6 @@ int daos_obj_query(daos_handle_t oh, struct daos_obj_attr* oa, d_rank_list_t* ra
     if (ranks->rl_nr > room) co_return code(Code::kTruncated);
     for (uint32_t i = 0; i < ranks->rl_nr; ++i)
       ranks->rl_ranks[i] = at.map->targets[at.layout.targets[i]].rank.value;
-    co_return 0;
-  });
-}
-
-int daos_obj_anchor_split(daos_handle_t oh, uint32_t* nr, daos_anchor_t* anchors) {
-  const auto object = object_of(Kind::kObject, oh);
-  if (!object) return failure(object.error());
-  if (!nr) return code(Code::kInvalid);
-  const auto groups = static_cast<uint32_t>((*object)->object.layout.targets.size());
-  const uint32_t parts = *nr == 0 ? groups : std::min(*nr, groups);
-  *nr = parts;
-  for (uint32_t i = 0; anchors && i < parts; ++i) {
-    anchors[i] = {};
-    anchors[i].da_shard = static_cast<uint16_t>(uint64_t{groups} * i / parts);
-    anchors[i].da_flags = static_cast<uint32_t>(uint64_t{groups} * (i + 1) / parts);
-  }
-  return 0;
-}
-
-int daos_obj_anchor_set(daos_handle_t oh, uint32_t index, daos_anchor_t* anchor) {
-  const auto object = object_of(Kind::kObject, oh);
-  if (!object) return failure(object.error());
-  if (!anchor || index >= (*object)->object.layout.targets.size()) return code(Code::kInvalid);
-  *anchor = {};
-  anchor->da_shard = static_cast<uint16_t>(index);
-  anchor->da_flags = index + 1;
-  return 0;
-}
-
-int daos_oit_open(daos_handle_t coh, daos_epoch_t epoch, daos_handle_t* oh, daos_event_t* ev) {
-  const auto container = container_of_handle(coh);
-  if (!container) return failure(container.error());
-  if (!oh) return code(Code::kInvalid);
-  return run(ev, [container = *container, epoch, oh](client::Session&) -> Task<int> {
-    *oh = register_handle(Kind::kObjectIterator,
-                          std::make_shared<ObjectIterator>(ObjectIterator{container, {epoch}}));
-    co_return 0;
-  });
-}
-
-int daos_oit_close(daos_handle_t oh, daos_event_t* ev) {
-  if (!close_handle(Kind::kObjectIterator, oh)) return code(Code::kNoHandle);
-  return run(ev, [](client::Session&) -> Task<int> { co_return 0; });
-}
-
-int daos_oit_list(daos_handle_t oh, daos_obj_id_t* oids, uint32_t* oids_nr, daos_anchor_t* anchor,
-                  daos_event_t* ev) {
-  const auto iterator = find<ObjectIterator>(Kind::kObjectIterator, oh);
-  if (!iterator) return code(Code::kNoHandle);
-  if (!oids || !oids_nr || *oids_nr == 0 || !anchor) return code(Code::kInvalid);
-  return run(ev, [iterator, oids, oids_nr, anchor](client::Session& session) -> Task<int> {
-    client::Session::Anchor position = read_anchor(*anchor);
-    const uint32_t wanted = std::min(*oids_nr, kOnePageMax);
-    *oids_nr = 0;
-    if (position.end) co_return 0;
-    auto listed =
-        co_await session.list_objects(iterator->container, iterator->epoch, position, wanted);
-    if (!listed) co_return failure(listed.error());
-    for (const ObjectId oid : *listed) oids[(*oids_nr)++] = {oid.low, oid.high};
-    write_anchor(position, *anchor);
     co_return 0;
   });
 }

@@ -22,36 +22,8 @@ using varve::libdaos::not_implemented;
 
 extern "C" {
 
-int daos_tx_open(daos_handle_t, daos_handle_t *, uint64_t, daos_event_t *) {
-  return not_implemented("daos_tx_open");
-}
-
-int daos_tx_commit(daos_handle_t, daos_event_t *) {
-  return not_implemented("daos_tx_commit");
-}
-
-int daos_tx_abort(daos_handle_t, daos_event_t *) {
-  return not_implemented("daos_tx_abort");
-}
-
-int daos_tx_restart(daos_handle_t, daos_event_t *) {
-  return not_implemented("daos_tx_restart");
-}
-
-int daos_cont_rollback(daos_handle_t, daos_epoch_t, daos_event_t *) {
-  return not_implemented("daos_cont_rollback");
-}
-
 int daos_cont_subscribe(daos_handle_t, daos_epoch_t *, daos_event_t *) {
   return not_implemented("daos_cont_subscribe");
-}
-
-int daos_cont_snap_oit_create(daos_handle_t, daos_epoch_t, char *, daos_event_t *) {
-  return not_implemented("daos_cont_snap_oit_create");
-}
-
-int daos_cont_snap_oit_destroy(daos_handle_t, daos_handle_t, daos_event_t *) {
-  return not_implemented("daos_cont_snap_oit_destroy");
 }
 
 int daos_pool_stop_svc(daos_handle_t, daos_event_t *) {
@@ -65,25 +37,6 @@ int daos_debug_set_params(const char *, d_rank_t, unsigned int, uint64_t, uint64
 
 int daos_mgmt_get_bs_state(const char *, uuid_t, int *, daos_event_t *) {
   return not_implemented("daos_mgmt_get_bs_state");
-}
-
-int daos_obj_key2anchor(daos_handle_t, daos_handle_t, daos_key_t *, daos_key_t *, daos_anchor_t *,
-    daos_event_t *) {
-  return not_implemented("daos_obj_key2anchor");
-}
-
-int daos_oit_mark(daos_handle_t, daos_obj_id_t, d_iov_t *, daos_event_t *) {
-  return not_implemented("daos_oit_mark");
-}
-
-int daos_oit_list_unmarked(daos_handle_t, daos_obj_id_t *, uint32_t *, daos_anchor_t *,
-    daos_event_t *) {
-  return not_implemented("daos_oit_list_unmarked");
-}
-
-int daos_oit_list_filter(daos_handle_t, daos_obj_id_t *, uint32_t *, daos_anchor_t *,
-    daos_oit_filter_cb, daos_event_t *) {
-  return not_implemented("daos_oit_list_filter");
 }
 
 int daos_obj_register_class(daos_handle_t, daos_oclass_id_t, struct daos_oclass_attr *,

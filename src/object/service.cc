@@ -20,6 +20,7 @@ void Service::serve_on(rpc::Node& node) {
   node.handle(kObjectListKeys, [this](rpc::Request& request) { return list(request); });
   node.handle(kObjectListObjects, [this](rpc::Request& request) { return list_objects(request); });
   node.handle(kObjectQuery, [this](rpc::Request& request) { return query(request); });
+  node.handle(kObjectDiff, [this](rpc::Request& request) { return diff(request); });
 }
 
 Epoch Service::advance_epoch(Epoch not_before) {
@@ -27,8 +28,9 @@ Epoch Service::advance_epoch(Epoch not_before) {
   return clock_.now(executor_.clock().wall_ns());
 }
 
-Result<store::Container*> Service::find(const Target& target) const {
+Result<store::Container*> Service::find(const Target& target) {
   if (stopping_) return Error(Code::kShutdown, "the server is shutting down");
+  if (!holds_.empty()) extend_hold(target.epoch);
   store::Container* container = store_.find(target.pool, target.container);
   if (!container)
     return Error(Code::kNoHandle, "container " + target.container.to_string() + " of pool " +

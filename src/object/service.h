@@ -37,6 +37,10 @@ class Service {
   // Epochs at which `container` must stay readable from now on. kAgain if `fresh`, the one that is new
   // (kEpochNone: none is), is too old for that already.
   Result<void> set_snapshots(store::Container& container, std::vector<Epoch> epochs, Epoch fresh);
+  // Reads at `epoch` stay possible for kHoldLease, and as long again after each of them; but not where
+  // space is wanted meanwhile, nor after a restart. kAgain if it is too old for that already.
+  static constexpr Duration kHoldLease = 60s;
+  Result<void> hold_epoch(Epoch epoch);
   // Gives space back, merges versions; ends when stop() was called.
   Task<void> reclaim_in_background();
   // Refuses requests from now on (kShutdown) and ends the background.
@@ -52,6 +56,7 @@ class Service {
   Task<void> list(rpc::Request& request);
   Task<void> list_objects(rpc::Request& request);
   Task<void> query(rpc::Request& request);
+  Task<void> diff(rpc::Request& request);
 
  private:
   friend class UpdateWork;
@@ -64,7 +69,7 @@ class Service {
   // Data that is on its way between network and device, in memory of this service.
   static constexpr uint64_t kBufferBytesMax = 256 * kMiB;
 
-  Result<store::Container*> find(const Target& target) const;
+  Result<store::Container*> find(const Target& target);
   Result<Epoch> epoch_for(const Target& target);
   Task<Result<void>> receive_update(UpdateWork& work, rpc::Request& request);
   Task<Result<Epoch>> store_update(UpdateWork& work, Instant deadline);
@@ -74,6 +79,8 @@ class Service {
   Result<block::Lsn> punch_one(const PunchRequest& request, size_t dkey);
   Task<Result<void>> prepare_transaction(uint64_t bytes);
   Task<Result<Buffer>> list_keys(const ListRequest& request);
+  Task<Result<Buffer>> list_all_objects(const ListObjectsRequest& request);
+  Task<Result<Buffer>> list_differences(const DiffRequest& request);
   void note_write(ObjectId oid, ByteView dkey, block::Lsn lsn);
   block::Lsn last_write(ObjectId oid, ByteView dkey) const;
   Task<Result<void>> wait_until_durable(block::Lsn lsn);
@@ -96,6 +103,15 @@ class Service {
   Gate background_;
   bool stopping_ = false;
   std::string failure_;
+  struct Hold {
+    Epoch epoch;
+    Instant until;
+  };
+  static constexpr size_t kHoldsMax = 4096;
+  std::vector<Hold> holds_;
+  void extend_hold(Epoch epoch);
+  // The oldest that is held; kEpochMax: none is.
+  Epoch oldest_hold();
   // --- reclaim
   Task<bool> reclaim_pass(bool urgent);
   bool reclaim_is_due(Instant now);
@@ -116,6 +132,7 @@ class Service {
   Signal pass_done_;
   uint64_t passes_ = 0;
   bool urgent_ = false;
+  bool starved_ = false;  // somebody waits for space
   uint64_t changes_ = 0;         // updates, punches and destructions since the start
   uint64_t changes_merged_ = ~0ULL;  // up to which there is nothing left to merge
   uint64_t written_bytes_ = 0, written_bytes_merged_ = 0;  // into extents

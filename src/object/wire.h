@@ -13,7 +13,8 @@ namespace varve::object {
 
 // 0x03xx: object service.
 inline constexpr uint16_t kObjectUpdate = 0x0300, kObjectFetch = 0x0301, kObjectPunch = 0x0302,
-                          kObjectListKeys = 0x0303, kObjectQuery = 0x0304, kObjectListObjects = 0x0305;
+                          kObjectListKeys = 0x0303, kObjectQuery = 0x0304, kObjectListObjects = 0x0305,
+                          kObjectDiff = 0x0306;
 
 // Bytes that one checksum covers: store::kChunkBytes, for those who do not see the store.
 inline constexpr uint32_t kChecksumChunkBytes = 32 * 1024;
@@ -121,12 +122,17 @@ struct PunchRequest {
 };
 
 // Where a listing goes on, on one target: store::Anchor.
+// The seed of the hash that hashed keys are listed by: as the store has it (docs/formats/store.md).
+inline constexpr uint64_t kKeyPlaceSeed = 0x7661727665206b65ULL;
+enum class ListFrom : uint8_t { kAbove, kAt, kAtKey };
 struct ListAnchor {
   bool end = false;
   uint64_t hash = 0;
   Buffer key;
+  ListFrom from = ListFrom::kAbove;
+  uint64_t below = 0;
   template <class Archive>
-  void visit(Archive& archive) { archive(end, hash, key); }
+  void visit(Archive& archive) { archive(end, hash, key, from, below); }
 };
 enum class ListScope : uint8_t { kDkeys, kAkeys, kRanges };
 struct ListRequest {
@@ -164,9 +170,46 @@ struct ListObjectsRequest {
 };
 struct ListObjectsReply {
   std::vector<ObjectId> objects;
+  std::vector<uint64_t> places;  // of each: all targets list by this, then by the id's bytes
   ListAnchor anchor;
   template <class Archive>
-  void visit(Archive& archive) { archive(objects, anchor); }
+  void visit(Archive& archive) { archive(objects, places, anchor); }
+};
+
+// Where a list of differences goes on, on one target: store::DiffAnchor.
+struct DiffAnchor {
+  bool end = false;
+  uint8_t depth = 0;
+  ObjectId oid;
+  Buffer dkey, akey;
+  uint64_t index = 0;
+  template <class Archive>
+  void visit(Archive& archive) { archive(end, depth, oid, dkey, akey, index); }
+};
+struct DiffRequest {
+  Target target;  // oid unused; epoch: the newer of the two
+  Epoch from;     // the older
+  DiffAnchor anchor;
+  uint32_t limit = 0;
+  template <class Archive>
+  void visit(Archive& archive) { archive(target, from, anchor, limit); }
+};
+// store::Difference.
+struct Difference {
+  ObjectId oid;
+  Buffer dkey, akey;
+  ValueKind kind = ValueKind::kNone;
+  Range range;  // arrays
+  bool before = false, after = false;
+  template <class Archive>
+  void visit(Archive& archive) { archive(oid, dkey, akey, kind, range, before, after); }
+};
+// No entries, and the anchor not at its end: nothing was found among those looked at.
+struct DiffReply {
+  std::vector<Difference> differences;
+  DiffAnchor anchor;
+  template <class Archive>
+  void visit(Archive& archive) { archive(differences, anchor); }
 };
 
 struct QueryRequest {

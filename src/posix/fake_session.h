@@ -99,8 +99,23 @@ class FakeSession final : public client::Session {
   Task<Result<std::vector<container::Snapshot>>> list_snapshots(client::Container) override {
     co_return Code::kNotImplemented;
   }
+  Task<Result<void>> change_pool_acl(std::string, pool::AclVerb, std::string) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<void>> change_container_acl(client::Pool, std::string, pool::AclVerb,
+                                          std::string) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<Epoch>> hold_epoch(client::Container) override { co_return Code::kNotImplemented; }
+  Task<Result<void>> roll_back(client::Container, Epoch, bool) override {
+    co_return Code::kNotImplemented;
+  }
   Task<Result<std::vector<ObjectId>>> list_objects(client::Container, Epoch, Anchor&,
                                                    uint32_t) override {
+    co_return Code::kNotImplemented;
+  }
+  Task<Result<std::vector<object::Difference>>> list_differences(client::Container, Epoch, Epoch,
+                                                                 DiffAnchor&, uint32_t) override {
     co_return Code::kNotImplemented;
   }
 

@@ -7,12 +7,14 @@ template <class Visible, class Add>
 void StoreImpl::list_keys(const Order& order, const TreeRoot& root, Anchor& anchor, uint32_t limit,
                           Visible visible, Add add) const {
   TreeCursor cursor(heap_, order, root);
+  if (anchor.from == Anchor::From::kAtKey) anchor.hash = key_prefix(order.kind, anchor.key);
   if (anchor.key.empty() && anchor.hash == 0)
     cursor.first();
   else
-    cursor.seek({anchor.hash, ByteView(anchor.key)}, true);
+    cursor.seek({anchor.hash, ByteView(anchor.key)}, anchor.from == Anchor::From::kAbove);
   uint32_t count = 0;
   for (; cursor.valid(); cursor.next()) {
+    if (anchor.below && cursor.prefix() >= anchor.below) break;
     const Ref ref = cursor.record();
     if (!visible(ref)) continue;
     if (count == limit) return;
@@ -20,6 +22,7 @@ void StoreImpl::list_keys(const Order& order, const TreeRoot& root, Anchor& anch
     const ByteView key = record_key(heap_, order.keyed, ref, scratch);
     add(ref, key);
     if (++count == limit) {
+      anchor.from = Anchor::From::kAbove;
       anchor.hash = cursor.prefix();
       anchor.key.assign(key.begin(), key.end());
     }
@@ -29,11 +32,15 @@ void StoreImpl::list_keys(const Order& order, const TreeRoot& root, Anchor& anch
 
 namespace {
 Result<void> check_limit(const Anchor& anchor, uint32_t limit) {
+  if (anchor.from == Anchor::From::kAtKey && anchor.key.empty())
+    return Error(Code::kInvalid, "a listing from an empty key on");
   if (limit == 0)
     return Error(Code::kInvalid, "a listing of at most 0 entries: ask for one at least");
   return {};
 }
 }  // namespace
+
+uint64_t object_place(ObjectId oid) { return key_prefix(KeyKind::kHashed, bytes_of(oid)); }
 
 Result<std::vector<ObjectId>> StoreImpl::list_objects(Container& container, Epoch epoch,
                                                       Anchor& anchor, uint32_t limit) {

@@ -19,6 +19,7 @@ namespace varve::store {
 using block::Lsn;
 
 inline constexpr uint32_t kKeyBytesMax = 4096;
+inline constexpr uint32_t kLexicalKeyBytesMax = 80;
 inline constexpr uint64_t kSingleValueBytesMax = 1 * kGiB;
 // Bytes that one checksum covers in array extents and large single values.
 inline constexpr uint32_t kChunkBytes = 32 * 1024;
@@ -121,12 +122,18 @@ struct Punch {
 // Where a listing goes on: opaque, as DAOS's anchors. Default: from the start. Resumable for ever;
 // an entry that exists all the while is listed exactly once.
 struct Anchor {
+  enum class From : uint8_t { kAbove, kAt, kAtKey };
   bool end = false;
   uint64_t hash = 0;
   Buffer key;  // the last key listed, for ordered kinds and hash ties
+  // Whether (hash, key) itself is still to be listed; kAtKey: `hash` is to be worked out.
+  From from = From::kAbove;
+  // Places (hashes; integer keys; the first 8 bytes of lexical ones) at or above it are another
+  // part's. 0: no such bound. Listings of ranges have none.
+  uint64_t below = 0;
   template <class Archive>
   void visit(Archive& archive) {
-    archive(end, hash, key);
+    archive(end, hash, key, from, below);
   }
 };
 struct ListedKey {
@@ -149,6 +156,9 @@ struct QueryResult {
   uint32_t record_size = 0;
   Epoch max_epoch;
 };
+
+// What list_objects() orders by, the same on every target; among equals, the id's bytes decide.
+uint64_t object_place(ObjectId oid);
 
 // Where a list of differences goes on: opaque, resumable for ever.
 struct DiffAnchor {

@@ -59,10 +59,11 @@ Result<KeyKinds> key_kinds(ObjectId oid) {
 Result<void> StoreImpl::check_key(KeyKind kind, ByteView key, const char* what) {
   if (key.empty())
     return Error(Code::kInvalid, std::string("the ") + what + " is empty: give it a byte at least");
-  if (key.size() > kKeyBytesMax)
+  const uint32_t most = kind == KeyKind::kLexical ? kLexicalKeyBytesMax : kKeyBytesMax;
+  if (key.size() > most)
     return Error(Code::kKeyTooBig, std::string("the ") + what + " has " +
                                        std::to_string(key.size()) + " bytes; at most " +
-                                       std::to_string(kKeyBytesMax) + " are possible");
+                                       std::to_string(most) + " are possible");
   if (kind == KeyKind::kInteger && key.size() != 8)
     return Error(Code::kInvalid, std::string("the ") + what + " has " + std::to_string(key.size()) +
                                      " bytes, but the object's type asks for integers of 8");

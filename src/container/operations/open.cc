@@ -42,6 +42,11 @@ Result<Decision<OpenContainerReply>> open(const State& state, const OpenContaine
   VARVE_CHECK(pool::require(held, security::kRead | security::kGetProperties, noun, context));
   if (request.flags & (kOpenReadWrite | kOpenExclusive))
     VARVE_CHECK(pool::require(held, security::kWrite, noun + ", for writing", context));
+  VARVE_TRY(const auto rollback, unfinished_rollback(state, request.pool, container.uuid));
+  if (rollback && !(request.flags & kOpenExclusive))
+    return Error(Code::kBusy, "container '" + request.name + "' is being rolled back to the snapshot at epoch " +
+                                  std::to_string(rollback->to.value) +
+                                  "; should that have failed, open it exclusively and roll back again");
   const Handles others = handles_of(state, request.pool, container.uuid);
   if (others.exclusive || ((request.flags & kOpenExclusive) && others.number > 0))
     return Error(Code::kBusy, "container '" + request.name + "' is in use (" + std::to_string(others.number) +

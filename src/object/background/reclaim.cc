@@ -28,13 +28,39 @@ Result<void> Service::set_snapshots(store::Container& container, std::vector<Epo
   if (fresh != kEpochNone && fresh <= horizon_)
     return Error(Code::kAgain, "what a new snapshot would show was merged meanwhile; try again");
   std::sort(epochs.begin(), epochs.end());
+  // Nothing may come to be at or below a snapshot any more, wherever the wall clock stands after a restart.
+  if (!epochs.empty()) clock_.not_before(epochs.back());
   store_.set_snapshots(container, std::move(epochs));
   ++changes_;
   return {};
 }
 
+Result<void> Service::hold_epoch(Epoch epoch) {
+  if (epoch <= horizon_)
+    return Error(Code::kAgain, "what the epoch shows may be merged meanwhile; try again with a newer one");
+  oldest_hold();  // lets go of those that are over
+  if (holds_.size() >= kHoldsMax)
+    return Error(Code::kBusy, std::to_string(holds_.size()) + " readers hold an epoch already; read at a snapshot");
+  holds_.push_back({epoch, executor_.now() + kHoldLease});
+  return {};
+}
+
+void Service::extend_hold(Epoch epoch) {
+  for (Hold& hold : holds_)
+    if (hold.epoch == epoch) hold.until = executor_.now() + kHoldLease;
+}
+
+Epoch Service::oldest_hold() {
+  const Instant now = executor_.now();
+  std::erase_if(holds_, [&](const Hold& hold) { return hold.until < now; });
+  Epoch oldest = kEpochMax;
+  for (const Hold& hold : holds_) oldest = std::min(oldest, hold.epoch);
+  return oldest;
+}
+
 Task<bool> Service::wait_for_space(Instant deadline) {
   if (stopping_ || changes_merged_ == changes_) co_return false;
+  starved_ = true;
   urgent_ = true;
   reclaim_wanted_.notify_all();
   // The pass under way may have been past what is needed: a whole one after it counts.
@@ -68,7 +94,8 @@ Task<bool> Service::reclaim_pass(bool urgent) {
   const Instant begin = executor_.now();
   const uint64_t changes = changes_, written_bytes = written_bytes_;
   const Epoch now = clock_.now(executor_.clock().wall_ns());
-  const Epoch horizon{urgent ? now.value : now.value - std::min(now.value, kRetentionNs)};
+  Epoch horizon{urgent ? now.value : now.value - std::min(now.value, kRetentionNs)};
+  if (!std::exchange(starved_, false)) horizon = std::min(horizon, oldest_hold());
   const Epoch newest = store_.newest_epoch();
   horizon_ = std::max(horizon_, horizon);
   for (bool more = true; more && !stopping_;) {

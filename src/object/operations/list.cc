@@ -3,14 +3,19 @@
 namespace varve::object {
 namespace {
 
-constexpr uint32_t kEntriesMax = 2048;
+constexpr uint32_t kEntriesMax = 2048, kObjectsMax = 1024;
 constexpr uint64_t kReplyBytes = rpc::kBodyBytesMax - 8 * kKiB;  // the rest is for the anchor
 
-store::Anchor anchor_of(const ListAnchor& anchor) { return {anchor.end, anchor.hash, anchor.key}; }
-ListAnchor anchor_of(const store::Anchor& anchor) { return {anchor.end, anchor.hash, anchor.key}; }
+store::Anchor anchor_of(const ListAnchor& anchor) {
+  return {anchor.end, anchor.hash, anchor.key, static_cast<store::Anchor::From>(anchor.from), anchor.below};
+}
+ListAnchor anchor_of(const store::Anchor& anchor) {
+  return {anchor.end, anchor.hash, anchor.key, static_cast<ListFrom>(anchor.from), anchor.below};
+}
 
 Result<void> check(const ListAnchor& anchor) {
-  if (anchor.key.size() > kKeyBytesMax) return Error(Code::kInvalid, "an anchor is not one of ours");
+  if (anchor.key.size() > kKeyBytesMax || anchor.from > ListFrom::kAtKey)
+    return Error(Code::kInvalid, "an anchor is not one of ours");
   return {};
 }
 
@@ -90,31 +95,25 @@ Task<void> Service::list(rpc::Request& request) {
   answer(request, co_await list_keys(*message));
 }
 
+Task<Result<Buffer>> Service::list_all_objects(const ListObjectsRequest& request) {
+  VARVE_CO_CHECK(check(request.anchor));
+  const block::Lsn seen = volume_.last_committed();
+  VARVE_CO_TRY(store::Container * container, find(request.target));
+  store::Anchor anchor = anchor_of(request.anchor);
+  const uint32_t limit = std::min(request.limit ? request.limit : kObjectsMax, kObjectsMax);
+  ListObjectsReply reply;
+  VARVE_CO_TRY(reply.objects, store_.list_objects(*container, request.target.epoch, anchor, limit));
+  for (const ObjectId oid : reply.objects) reply.places.push_back(store::object_place(oid));
+  reply.anchor = anchor_of(anchor);
+  VARVE_CO_CHECK(co_await wait_until_durable(seen));
+  co_return encode(reply);
+}
+
 Task<void> Service::list_objects(rpc::Request& request) {
   ++counters_.lists;
   auto message = decode<ListObjectsRequest>(request.body());
-  if (!message.ok()) {
-    fail(request, message.error());
-    co_return;
-  }
-  const block::Lsn seen = volume_.last_committed();
-  auto container = find(message->target);
-  auto checked = check(message->anchor);
-  if (!container.ok() || !checked.ok()) {
-    fail(request, container.ok() ? checked.error() : container.error());
-    co_return;
-  }
-  store::Anchor anchor = anchor_of(message->anchor);
-  const uint32_t limit = std::min(message->limit ? message->limit : kEntriesMax, kEntriesMax);
-  auto objects = store_.list_objects(**container, message->target.epoch, anchor, limit);
-  if (!objects.ok()) {
-    fail(request, objects.error());
-    co_return;
-  }
-  const Buffer body = encode(ListObjectsReply{std::move(*objects), anchor_of(anchor)});
-  auto durable = co_await wait_until_durable(seen);
-  if (durable.ok()) request.reply_now(body);
-  else fail(request, durable.error());
+  if (!message.ok()) fail(request, message.error());
+  else answer(request, co_await list_all_objects(*message));
 }
 
 }  // namespace varve::object
