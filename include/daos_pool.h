@@ -119,7 +119,7 @@ struct daos_rebuild_status {
   uint32_t rs_version;
   uint32_t rs_seconds;
   int32_t rs_errno;
-  union {
+  __extension__ union {
     int32_t rs_state;
     int32_t rs_done;
   };
@@ -163,7 +163,7 @@ struct daos_pool_cont_info2 {
 typedef struct daos_pool_cont_filter_part {
   uint32_t pcfp_func;
   uint32_t pcfp_key;
-  union {
+  __extension__ union {
     uint64_t pcfp_val64;
     d_string_t pcfp_valstr;
   };

@@ -284,7 +284,7 @@ struct daos_prop_entry {
   uint32_t dpe_type;
   uint16_t dpe_flags;
   uint16_t dpe_reserv;
-  union {
+  __extension__ union {
     uint64_t dpe_val;
     d_string_t dpe_str;
     void *dpe_val_ptr;

@@ -114,7 +114,7 @@ def emit_fields(fields, indent):
         if field["type"].startswith("(inline "):
             kind = field["type"][len("(inline "):-1]
             name = f" {field['name']}" if field["name"] else ""
-            extension = "" if name or kind == "union" else "__extension__ "
+            extension = "" if name else "__extension__ "
             inner = emit_fields(field["fields"], indent + 2)
             out += f"{pad}{extension}{kind} {{\n{inner}{pad}}}{name};\n"
             continue
@@ -130,15 +130,19 @@ def emit_fields(fields, indent):
     return out
 
 
+def without_warning(name, text):
+    return ("#ifdef __clang__\n#pragma clang diagnostic push\n"
+            f'#pragma clang diagnostic ignored "-W{name}"\n#endif\n{text}'
+            "#ifdef __clang__\n#pragma clang diagnostic pop\n#endif\n")
+
+
 def emit_struct(struct, typedef):
     head = f"typedef {struct['kind']}" if typedef else struct["kind"]
     tail = f" {typedef}" if typedef else ""
     body = emit_fields(struct["fields"], 2)
     text = comment_of(struct["tag"], typedef) + f"{head} {struct['tag']} {{\n{body}}}{tail};\n"
     if any(f["type"].endswith("[]") for f in struct["fields"]):  # clang calls these foreign to C++
-        text = ("#ifdef __clang__\n#pragma clang diagnostic push\n"
-                '#pragma clang diagnostic ignored "-Wc99-extensions"\n#endif\n' + text +
-                "#ifdef __clang__\n#pragma clang diagnostic pop\n#endif\n")
+        return without_warning("c99-extensions", text)
     return text
 
 

@@ -22,6 +22,7 @@
 #include "runtime/executor.h"
 
 namespace varve::rpc {
+class Cancellation;
 class Node;
 class Peer;
 }  // namespace varve::rpc
@@ -48,10 +49,14 @@ struct PoolHandle {
   std::string label;
   uint32_t flags = 0;
   std::atomic<bool> closed{false};
+  // Another process's: to close it here closes nothing at the service.
+  std::atomic<bool> borrowed{false};
   std::atomic<uint32_t> map_version{0};  // of map(), to see cheaply that it changed
   std::shared_ptr<const placement::PoolMap> map() const;
   void replace_map(placement::PoolMap map);
   pool::PoolInfo info;  // as of connect
+  // Around fork, so that the child finds the map whole.
+  std::mutex& mutex() const { return mutex_; }
 
  private:
   mutable std::mutex mutex_;
@@ -65,6 +70,7 @@ struct ContainerHandle {
   container::ContainerInfo info;  // as of open
   bool writable = true;
   std::atomic<bool> closed{false};
+  std::atomic<bool> borrowed{false};  // as PoolHandle's
 };
 using Container = std::shared_ptr<ContainerHandle>;
 
@@ -108,6 +114,9 @@ class Session {
   virtual ~Session() = default;
 
   virtual Executor& executor() = 0;
+  // Whose requests those of the caller are, from here until the next suspension and after it: they
+  // end with kCanceled when it is requested. Null: nobody's.
+  virtual void set_cancellation(std::shared_ptr<rpc::Cancellation> cancellation) {}
   virtual const Options& options() const = 0;
   // Runs one operation on the calling (owning) thread until it ends.
   template <class T>
@@ -125,7 +134,8 @@ class Session {
   virtual Task<Result<std::vector<pool::Property>>> pool_properties(std::string name) = 0;
   virtual Task<Result<void>> set_pool_properties(std::string name,
                                                  std::vector<pool::Property> properties) = 0;
-  // Lists as text, one entry a line; kDelete: a principal, "u:name@". To be read they are a property.
+  // Lists as text, one entry a line; kDelete: a principal, "u:name@". To be read they are a
+  // property.
   virtual Task<Result<void>> change_pool_acl(std::string name, pool::AclVerb verb,
                                              std::string entries) = 0;
   virtual Task<Result<std::vector<pool::Attribute>>> pool_attributes(

@@ -66,6 +66,7 @@ Task<Result<Pool>> SessionImpl::connect_pool(std::string name, uint32_t flags) {
 Task<Result<void>> SessionImpl::disconnect_pool(Pool pool) {
   if (!pool || pool->closed.exchange(true))
     co_return Error(Code::kNoHandle, "the pool handle is closed already");
+  if (pool->borrowed.load(std::memory_order_relaxed)) co_return Result<void>();
   pool::DisconnectPool request{pool->uuid, pool->handle};
   co_return co_await tell(pool::kPoolDisconnect, "disconnection from the pool", std::move(request));
 }
@@ -157,6 +158,7 @@ Task<Result<Container>> SessionImpl::open_container(Pool pool, std::string name,
 Task<Result<void>> SessionImpl::close_container(Container container) {
   if (!container || container->closed.exchange(true))
     co_return Error(Code::kNoHandle, "the container handle is closed already");
+  if (container->borrowed.load(std::memory_order_relaxed)) co_return Result<void>();
   container::CloseContainer request{container->pool->uuid, container->uuid, container->handle};
   co_return co_await tell(container::kContainerClose, "closing of the container",
                           std::move(request));

@@ -88,7 +88,10 @@ Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& erro
     attempt.pause =
         attempt.pause.count() == 0 ? kPauseFirst : std::min(attempt.pause * 2, kPauseMax);
     co_await executor_.sleep_until(std::min(attempt.deadline, executor_.now() + attempt.pause));
+    cancellation_ = attempt.cancellation;
   }
+  if (attempt.cancellation && attempt.cancellation->requested())
+    co_return Error(Code::kCanceled, std::string(verb) + " was cancelled");
   attempt.now = executor_.now();
   if (attempt.now < attempt.deadline) co_return Result<void>();
   const auto seconds =
@@ -112,6 +115,7 @@ Task<Result<rpc::Reply>> SessionImpl::call_service(rpc::Opcode opcode, Buffer bo
     const Instant until = attempt_deadline(attempt, 0);
     Result<std::shared_ptr<rpc::Peer>> peer =
         co_await connections_.to(options_.addresses, until, false);
+    cancellation_ = attempt.cancellation;
     if (!peer) {
       // Nothing listens, and nothing of this system was ever seen: say so instead of waiting.
       if (peer.code() == Code::kUnreachable && !service_seen_)
@@ -120,8 +124,9 @@ Task<Result<rpc::Reply>> SessionImpl::call_service(rpc::Opcode opcode, Buffer bo
       VARVE_CO_CHECK(co_await before_retry(attempt, peer.error(), verb));
       continue;
     }
-    rpc::Call call{opcode, ByteView(body), {}, {}, until};
+    rpc::Call call{opcode, ByteView(body), {}, {}, until, attempt.cancellation.get()};
     Result<rpc::Reply> reply = co_await (*peer)->call(call);
+    cancellation_ = attempt.cancellation;
     if (reply || !may_retry(reply.code())) {
       service_seen_ = true;
       co_return reply;
@@ -162,11 +167,14 @@ Task<Result<rpc::Reply>> SessionImpl::call_shard(const ShardCall& call, ByteView
   std::shared_ptr<rpc::Peer> peer = open_target(call.map, call.target);
   if (!peer) {
     Result<std::shared_ptr<rpc::Peer>> made = co_await connect_target(call.map, call.target, until);
+    cancellation_ = attempt.cancellation;
     if (!made) co_return std::move(made.error()).with("target " + std::to_string(call.target));
     peer = std::move(*made);
   }
-  const rpc::Call request{call.opcode, body, call.bulk, call.into, until};
+  const rpc::Call request{call.opcode, body,  call.bulk,
+                          call.into,   until, attempt.cancellation.get()};
   Result<rpc::Reply> reply = co_await peer->call(request);
+  cancellation_ = attempt.cancellation;
   if (!reply)
     attempt.maybe_executed |= reply.code() == Code::kUnreachable || reply.code() == Code::kTimedOut;
   co_return reply;

@@ -21,6 +21,7 @@ struct Attempt {
   Duration pause{0};            // before the next try
   bool maybe_executed = false;  // an attempt was sent and its answer never came
   bool changes_something = false;
+  std::shared_ptr<rpc::Cancellation> cancellation{};
   std::string last_error{};
 };
 
@@ -31,6 +32,9 @@ class SessionImpl final : public Session {
 
   Executor& executor() override { return executor_; }
   const Options& options() const override { return options_; }
+  void set_cancellation(std::shared_ptr<rpc::Cancellation> cancellation) override {
+    cancellation_ = std::move(cancellation);
+  }
 
   Task<Result<pool::SystemInfo>> query_system() override;
   Task<Result<pool::PoolInfo>> create_pool(pool::CreatePool request) override;
@@ -114,6 +118,7 @@ class SessionImpl final : public Session {
     const Instant now = executor_.now();
     Attempt attempt{now + options_.deadline, now};
     attempt.changes_something = changes_something;
+    attempt.cancellation = cancellation_;
     return attempt;
   }
   pool::OperationId next_operation() { return {client_, ++sequence_}; }
@@ -182,6 +187,9 @@ class SessionImpl final : public Session {
   Connections connections_;
   Uuid client_;
   uint64_t sequence_ = 0;
+  // Of the operation that runs now: it follows the flow of control. What suspends for an attempt
+  // sets it again to the attempt's when it resumes.
+  std::shared_ptr<rpc::Cancellation> cancellation_;
   bool service_seen_ = false;  // the system has answered once: from now on it may be restarting
 
   struct TargetPeers {

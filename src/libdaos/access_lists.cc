@@ -278,7 +278,9 @@ struct daos_ace* daos_ace_create(enum daos_acl_principal_type type, const char* 
 void daos_ace_free(struct daos_ace* ace) { free(ace); }
 
 ssize_t daos_ace_get_size(struct daos_ace* ace) {
-  if (!ace) return code(Code::kInvalid);
+  if (!ace || ace->dae_principal_len % kAlignment != 0 ||
+      ace->dae_principal_len > DAOS_ACL_MAX_PRINCIPAL_BUF_LEN)
+    return code(Code::kInvalid);
   return static_cast<ssize_t>(sizeof *ace + ace->dae_principal_len);
 }
 

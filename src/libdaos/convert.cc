@@ -137,6 +137,7 @@ Result<std::vector<pool::Property>> read_properties(const daos_prop_t* propertie
 }
 
 int write_properties(const std::vector<pool::Property>& from, daos_prop_t* properties) {
+  if (properties->dpp_nr > 0 && !properties->dpp_entries) return code(Code::kInvalid);
   if (properties->dpp_nr == 0) {
     daos_prop_t* made = daos_prop_alloc(static_cast<uint32_t>(from.size()));
     if (!made) return code(Code::kNoMemory);

@@ -20,12 +20,23 @@ std::mutex library_mutex;
 std::atomic<int> initialized{0};
 client::Options options;
 
+void before_fork() {
+  lock_default_queue();
+  library_mutex.lock();
+  lock_handles();
+}
+
+void in_parent_of_fork() {
+  unlock_handles();
+  library_mutex.unlock();
+  unlock_default_queue();
+}
+
 void in_child_of_fork() {
   fork_generation.fetch_add(1, std::memory_order_relaxed);
-  initialized.store(0, std::memory_order_relaxed);
-  new (&library_mutex) std::mutex;  // whoever held it is not in this process
-  abandon_handles();
-  abandon_default_queue();
+  inherit_handles();
+  new (&library_mutex) std::mutex;
+  inherit_default_queue();
 }
 
 // A thread's own. What a child of fork inherits is left as it is: closing it would speak on the
@@ -48,7 +59,7 @@ Result<void> initialize() {
   VARVE_TRY(const LogLevel parsed, parse_log_level(level && *level ? level : "warning"));
   VARVE_CHECK(configure_log(parsed, file ? file : ""));
   static bool registered = false;
-  if (!registered) pthread_atfork(nullptr, nullptr, in_child_of_fork);
+  if (!registered) pthread_atfork(before_fork, in_parent_of_fork, in_child_of_fork);
   registered = true;
   return {};
 }
@@ -62,8 +73,7 @@ client::Options session_options() {
 
 Result<void> require_initialized() {
   if (initialized.load(std::memory_order_relaxed) > 0) return {};
-  return Error(Code::kUninitialized,
-               "the library is not initialised: call daos_init first (after a fork, again)");
+  return Error(Code::kUninitialized, "the library is not initialised: call daos_init first");
 }
 
 Result<client::Session*> thread_session() {
@@ -114,6 +124,6 @@ int daos_fini(void) {
 }
 
 int daos_reinit(void) {
-  // A child of fork is uninitialised as it is born.
+  // What a child of fork does not share with its parent is made on first use.
   return initialized.load(std::memory_order_relaxed) > 0 ? 0 : daos_init();
 }

@@ -2,6 +2,7 @@
 #include "daos_event.h"
 
 #include <chrono>
+#include <utility>
 
 #include "libdaos/events.h"
 #include "libdaos/library.h"
@@ -10,6 +11,8 @@ namespace varve::libdaos {
 namespace {
 
 int code(Code value) { return -static_cast<int>(value); }
+
+constexpr int64_t kAbortGraceUs = 1'000'000;
 
 std::mutex default_queue_mutex;
 std::shared_ptr<EventQueue> default_queue;
@@ -36,7 +39,9 @@ Result<std::shared_ptr<EventQueue>> queue_of(daos_event_t* event) {
 
 }  // namespace
 
-void abandon_default_queue() {
+void lock_default_queue() { default_queue_mutex.lock(); }
+void unlock_default_queue() { default_queue_mutex.unlock(); }
+void inherit_default_queue() {
   new (&default_queue_mutex) std::mutex;
   new (&default_queue) std::shared_ptr<EventQueue>;  // leaked on purpose: the parent's connections
 }
@@ -74,7 +79,17 @@ Result<std::shared_ptr<EventQueue>> EventQueue::create() {
 }
 
 Task<void> EventQueue::run_operation(EventQueue* queue, daos_event_t* event, Operation operation) {
+  auto cancellation = std::make_shared<rpc::Cancellation>();
+  {
+    std::lock_guard lock(queue->state_mutex_);
+    EventState& state = state_of(event);
+    state.cancellation = &cancellation;
+    // Aborted before it began.
+    if (state.was_aborted) cancellation->request(false);
+  }
+  queue->session_->set_cancellation(cancellation);
   const int result = co_await operation(*queue->session_);
+  queue->session_->set_cancellation(nullptr);
   queue->complete(event, result);
 }
 
@@ -90,73 +105,105 @@ int EventQueue::launch(daos_event_t* event, Operation operation) {
     if (state.parent) ++state_of(state.parent).children_running;
     running_.push(event);
   }
-  Executor& executor = session_->executor();
-  const bool inside = Executor::current() == &executor;  // from a completion's callback
-  if (inside || session_mutex_.try_lock()) {
-    executor.spawn(run_operation(this, event, std::move(operation)));
-    if (!inside) session_mutex_.unlock();
-  } else {
-    executor.submit([this, event, operation = std::move(operation)] {
-      session_->executor().spawn(run_operation(this, event, operation));
-    });
-  }
+  on_executor([this, event, operation = std::move(operation)] {
+    session_->executor().spawn(run_operation(this, event, operation));
+  });
   return 0;
 }
 
-void EventQueue::complete(daos_event_t* event, int result) {
-  const EventState& state = state_of(event);
-  if (state.callback) {
-    const int changed = state.callback(state.callback_argument, event, result);
-    if (result == 0) result = changed;
+void EventQueue::on_executor(std::function<void()> function) {
+  Executor& executor = session_->executor();
+  if (Executor::current() == &executor) return function();  // from a completion's callback
+  {
+    std::lock_guard lock(state_mutex_);
+    if (driven_) return executor.submit(std::move(function));
+    driven_ = true;
   }
+  function();
   std::lock_guard lock(state_mutex_);
-  complete_locked(event, result);
+  driven_ = false;
+  if (waiting_ > 0) changed_.notify_all();
 }
 
-void EventQueue::complete_locked(daos_event_t* event, int result) {
+// An event's callback is called without a lock, before anybody can see that the event completed.
+void EventQueue::complete(daos_event_t* event, int result) {
+  while (event) {
+    EventState& state = state_of(event);
+    if (state.callback) {
+      const int changed = state.callback(state.callback_argument, event, result);
+      if (result == 0) result = changed;
+    }
+    std::lock_guard lock(state_mutex_);
+    event = settle_locked(event, result);
+    if (event) result = std::exchange(state_of(event).children_error, 0);
+  }
+}
+
+daos_event_t* EventQueue::settle_locked(daos_event_t* event, int result) {
   EventState& state = state_of(event);
+  state.cancellation = nullptr;
   event->ev_error = state.was_aborted && result != 0 ? code(Code::kCanceled) : result;
   state.status = state.was_aborted ? DAOS_EVS_ABORTED : DAOS_EVS_COMPLETED;
   running_.remove(event);
   completions_.fetch_add(1, std::memory_order_release);
+  if (waiting_ > 0) changed_.notify_all();
   daos_event_t* parent = state.parent;
-  if (!parent) return completed_.push(event);
+  if (!parent) {
+    completed_.push(event);
+    return nullptr;
+  }
   // A child is its parent's to report.
   EventState& above = state_of(parent);
-  if (result != 0 && parent->ev_error == 0) parent->ev_error = event->ev_error;
-  if (--above.children_running == 0 && above.has_barrier) {
-    above.has_barrier = 0;
-    complete_locked(parent, parent->ev_error);
-  }
+  if (event->ev_error != 0 && above.children_error == 0) above.children_error = event->ev_error;
+  if (--above.children_running > 0 || !above.has_barrier) return nullptr;
+  above.has_barrier = 0;
+  return parent;
+}
+
+// With its children, whose completions are told with it.
+void EventQueue::make_ready(daos_event_t* event) {
+  EventState& state = state_of(event);
+  state.status = DAOS_EVS_READY;
+  for (daos_event_t* child = state.first_child; child; child = state_of(child).next_sibling)
+    if (state_of(child).status != DAOS_EVS_RUNNING) make_ready(child);
 }
 
 template <class Ready>
 bool EventQueue::drive(Ready ready, int64_t timeout_us) {
-  const auto check = [&] {
-    std::lock_guard lock(state_mutex_);
-    return ready();
-  };
-  if (check()) return true;
-  if (timeout_us == 0) {
-    std::unique_lock lock(session_mutex_, std::try_to_lock);
-    if (lock.owns_lock() && session_->executor().step()) session_->executor().step();
-    return check();
-  }
   Executor& executor = session_->executor();
+  std::unique_lock lock(state_mutex_);
+  if (ready()) return true;
+  // From within a callback: whoever called it drives.
+  if (Executor::current() == &executor) return false;
   const auto wait = std::chrono::microseconds(timeout_us);
+  const auto until = std::chrono::steady_clock::now() + wait;
   const Instant deadline = timeout_us < 0 ? kNever : executor.now() + wait;
-  for (;;) {
-    std::unique_lock lock(session_mutex_, std::defer_lock);
-    if (timeout_us < 0)
+  for (bool late = false;;) {
+    if (driven_) {
+      if (late || timeout_us == 0) return false;
+      ++waiting_;
+      if (timeout_us < 0)
+        changed_.wait(lock);
+      else
+        late = changed_.wait_until(lock, until) == std::cv_status::timeout;
+      --waiting_;
+    } else {
+      driven_ = true;
+      const uint64_t seen = completions_.load(std::memory_order_acquire);
+      lock.unlock();
+      if (timeout_us == 0) {
+        if (executor.step()) executor.step();
+        late = true;
+      } else {
+        late = !executor.run_until(
+            [&] { return completions_.load(std::memory_order_acquire) != seen; }, deadline);
+      }
       lock.lock();
-    else if (!lock.try_lock_for(std::max(deadline - executor.now(), Duration(0))))
-      return check();
-    if (check()) return true;
-    const uint64_t seen = completions_.load(std::memory_order_acquire);
-    const bool any = executor.run_until(
-        [&] { return completions_.load(std::memory_order_acquire) != seen; }, deadline);
-    if (check()) return true;
-    if (!any) return false;
+      driven_ = false;
+      if (waiting_ > 0) changed_.notify_all();
+    }
+    if (ready()) return true;
+    if (late) return false;
   }
 }
 
@@ -169,7 +216,7 @@ int EventQueue::poll(bool only_if_running, int64_t timeout_us, unsigned count,
   while (taken < count && completed_.head) {
     daos_event_t* event = completed_.head;
     completed_.remove(event);
-    state_of(event).status = DAOS_EVS_READY;
+    make_ready(event);
     events[taken++] = event;
   }
   return static_cast<int>(taken);
@@ -182,30 +229,65 @@ bool EventQueue::test(daos_event_t* event, int64_t timeout_us) {
   EventState& state = state_of(event);
   if (state.status == DAOS_EVS_READY) return true;
   if (!state.parent) completed_.remove(event);
-  state.status = DAOS_EVS_READY;
+  make_ready(event);
   return true;
 }
 
 int EventQueue::barrier(daos_event_t* parent) {
-  std::lock_guard lock(state_mutex_);
-  EventState& state = state_of(parent);
-  if (state.status != DAOS_EVS_READY) return code(Code::kBusy);
-  if (!state.first_child) return code(Code::kInvalid);
-  state.status = DAOS_EVS_RUNNING;
-  if (state.parent) ++state_of(state.parent).children_running;
-  running_.push(parent);
-  if (state.children_running > 0)
-    state.has_barrier = 1;
-  else
-    complete_locked(parent, parent->ev_error);
+  int result = 0;
+  {
+    std::lock_guard lock(state_mutex_);
+    EventState& state = state_of(parent);
+    if (state.status != DAOS_EVS_READY) return code(Code::kBusy);
+    if (!state.first_child) return code(Code::kInvalid);
+    state.status = DAOS_EVS_RUNNING;
+    state.was_aborted = 0;
+    if (state.parent) ++state_of(state.parent).children_running;
+    running_.push(parent);
+    state.has_barrier = state.children_running > 0;
+    if (state.has_barrier) return 0;
+    result = std::exchange(state.children_error, 0);
+  }
+  complete(parent, result);
   return 0;
 }
 
-// The operation goes on to its end or deadline, for its buffers may be in flight; if it fails then,
-// the event says cancelled.
+void EventQueue::cancel_locked(daos_event_t* event, bool force) {
+  EventState& state = state_of(event);
+  if (state.status == DAOS_EVS_RUNNING) state.was_aborted = 1;
+  if (state.cancellation) (*state.cancellation)->request(force);
+  for (daos_event_t* child = state.first_child; child; child = state_of(child).next_sibling)
+    cancel_locked(child, force);
+}
+
 void EventQueue::abort(daos_event_t* event) {
-  std::lock_guard lock(state_mutex_);
-  if (state_of(event).status == DAOS_EVS_RUNNING) state_of(event).was_aborted = 1;
+  const auto ended = [&] {
+    const EventState& state = state_of(event);
+    return state.status != DAOS_EVS_RUNNING && state.children_running == 0;
+  };
+  {
+    std::lock_guard lock(state_mutex_);
+    if (ended()) return;
+  }
+  for (const bool force : {false, true}) {
+    on_executor([this, event, force, ended] {
+      std::lock_guard lock(state_mutex_);
+      if (!ended()) cancel_locked(event, force);
+    });
+    // Data that is on its way has this long to arrive before its connection is closed.
+    if (drive(ended, force ? -1 : kAbortGraceUs)) return;
+  }
+}
+
+void EventQueue::abort_all() {
+  const auto ended = [this] { return running_.count == 0; };
+  for (const bool force : {false, true}) {
+    on_executor([this, force] {
+      std::lock_guard lock(state_mutex_);
+      for (daos_event_t* at = running_.head; at; at = state_of(at).next) cancel_locked(at, force);
+    });
+    if (drive(ended, force ? -1 : kAbortGraceUs)) return;
+  }
 }
 
 int EventQueue::finish(daos_event_t* event) {
@@ -281,7 +363,7 @@ int daos_eq_destroy(daos_handle_t eqh, int flags) {
   if (!queue) return code(Code::kNoHandle);
   if (queue->busy() && !(flags & DAOS_EQ_DESTROY_FORCE)) return code(Code::kBusy);
   if (!close_handle(Kind::kEventQueue, eqh)) return code(Code::kNoHandle);
-  queue->drain();
+  queue->abort_all();
   return 0;
 }
 

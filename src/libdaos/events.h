@@ -3,10 +3,12 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
 #include "libdaos/handles.h"
+#include "rpc/rpc.h"
 
 namespace varve::libdaos {
 
@@ -26,6 +28,8 @@ struct EventState {
   void* callback_argument;
   uint32_t has_barrier;
   uint32_t was_aborted;
+  int children_error;                                // the first of this launch
+  std::shared_ptr<rpc::Cancellation>* cancellation;  // of the operation that runs; its task's
 };
 static_assert(sizeof(EventState) <= sizeof(daos_event_t::ev_private));
 
@@ -57,7 +61,10 @@ class EventQueue {
   // True if the event completed within the time; it is ready again then.
   bool test(daos_event_t* event, int64_t timeout_us);
   int barrier(daos_event_t* parent);
+  // Ends what runs under the event, and its children's: when this returns, their buffers are the
+  // caller's again, and the events can be polled or tested for.
   void abort(daos_event_t* event);
+  void abort_all();
   // kBusy while it runs.
   int finish(daos_event_t* event);
   int query(daos_eq_query_t what, unsigned count, daos_event_t** events);
@@ -70,15 +77,23 @@ class EventQueue {
 
  private:
   static Task<void> run_operation(EventQueue* queue, daos_event_t* event, Operation operation);
+  // Asks for the event's operation and its children's to end; under the state mutex.
+  void cancel_locked(daos_event_t* event, bool force);
+  // Runs on the session's executor: at once where nobody drives it.
+  void on_executor(std::function<void()> function);
+  void make_ready(daos_event_t* event);
   void complete(daos_event_t* event, int result);
-  void complete_locked(daos_event_t* event, int result);
+  // The parent that completes with it, or null.
+  daos_event_t* settle_locked(daos_event_t* event, int result);
   // Drives the session until ready() holds (asked under the state mutex) or the time is over.
   template <class Ready>
   bool drive(Ready ready, int64_t timeout_us);
 
   std::mutex state_mutex_;
   EventList running_, completed_;
-  std::timed_mutex session_mutex_;
+  bool driven_ = false;  // by a thread: the session is that thread's meanwhile
+  uint32_t waiting_ = 0;
+  std::condition_variable changed_;  // an event completed, or nobody drives any more
   std::unique_ptr<client::Session> session_;
   std::atomic<uint64_t> completions_{0};
 };

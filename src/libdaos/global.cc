@@ -99,6 +99,7 @@ int daos_pool_global2local(d_iov_t glob, daos_handle_t* poh) {
     pool->uuid = record.uuid;
     pool->handle = record.handle;
     pool->flags = record.flags;
+    pool->borrowed = true;
     pool->label = queried->info.label;
     pool->info = std::move(queried->info);
     pool->replace_map(std::move(queried->map));
@@ -135,6 +136,7 @@ int daos_cont_global2local(daos_handle_t poh, d_iov_t glob, daos_handle_t* coh) 
     container->uuid = record.uuid;
     container->handle = record.handle;
     container->writable = record.writable;
+    container->borrowed = true;
     container->info = std::move(*queried);
     *coh = register_handle(Kind::kContainer, std::move(container));
     co_return 0;

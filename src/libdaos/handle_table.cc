@@ -63,8 +63,53 @@ Slot* slot_at(const Place& place, Kind kind) {
 
 }  // namespace
 
-// A child of fork: another thread of the parent may hold a lock of the table for ever.
-void abandon_handles() { current_table.store(nullptr, std::memory_order_release); }
+namespace {
+
+template <class Visit>
+void each_slot(Visit visit) {
+  for (Shard& shard : table().shards)
+    for (uint32_t index = 0; index < shard.slots.size(); ++index)
+      if (shard.slots[index].what) visit(shard, index);
+}
+
+// Of open handles; pools that only an object holds any more are never asked for a new map.
+template <class Visit>
+void each_pool(Visit visit) {
+  each_slot([&](Shard& shard, uint32_t index) {
+    if (shard.slots[index].kind == Kind::kPool)
+      visit(*static_cast<client::PoolHandle*>(shard.slots[index].what.get()));
+  });
+}
+
+}  // namespace
+
+void lock_handles() {
+  for (Shard& shard : table().shards) shard.mutex.lock();
+  each_pool([](client::PoolHandle& pool) { pool.mutex().lock(); });
+}
+
+void unlock_handles() {
+  each_pool([](client::PoolHandle& pool) { pool.mutex().unlock(); });
+  for (Shard& shard : table().shards) shard.mutex.unlock();
+}
+
+// A lock that was taken before the fork is not this thread's to release: made anew.
+void inherit_handles() {
+  each_pool([](client::PoolHandle& pool) {
+    new (&pool.mutex()) std::mutex;
+    pool.borrowed = true;
+  });
+  each_slot([](Shard& shard, uint32_t index) {
+    Slot& slot = shard.slots[index];
+    if (slot.kind == Kind::kContainer)
+      static_cast<client::ContainerHandle*>(slot.what.get())->borrowed = true;
+    if (slot.kind != Kind::kEventQueue) return;
+    new (&slot.what) std::shared_ptr<void>;  // leaked on purpose: the parent's connections
+    slot.generation = slot.generation % kGenerationMask + 1;
+    shard.free.push_back(index);
+  });
+  for (Shard& shard : table().shards) new (&shard.mutex) std::shared_mutex;
+}
 
 daos_handle_t register_handle(Kind kind, std::shared_ptr<void> what) {
   VARVE_ASSERT(what, "a handle names something");

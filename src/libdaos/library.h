@@ -15,9 +15,15 @@ extern std::atomic<uint64_t> fork_generation;
 // Options of the environment, read once per daos_init.
 client::Options session_options();
 
-// handle_table.cc, events.cc: leave the parent's state alone and begin anew.
-void abandon_handles();
-void abandon_default_queue();
+// Around fork. `lock` before it, with no other lock of this library held; then `unlock` in the
+// parent and `inherit` in the child, which has the handles too: what its parent opened at the
+// services is the parent's to close, and event queues, which have connections, are closed.
+void lock_handles();
+void unlock_handles();
+void inherit_handles();
+void lock_default_queue();
+void unlock_default_queue();
+void inherit_default_queue();
 // The queue of events that belong to none; made on first use, closed by the last daos_fini.
 void close_default_queue();
 

@@ -100,6 +100,14 @@ bool passes(const container::ContainerInfo& info, const daos_pool_cont_filter_t*
   return !any;
 }
 
+bool good_filter(const daos_pool_cont_filter_t* filter) {
+  if (!filter || filter->pcf_nparts == 0) return true;
+  if (filter->pcf_nparts > DAOS_POOL_CONT_FILTER_MAX_NPARTS || !filter->pcf_parts) return false;
+  for (uint32_t i = 0; i < filter->pcf_nparts; ++i)
+    if (!filter->pcf_parts[i]) return false;
+  return true;
+}
+
 void fill_id(const container::ContainerInfo& from, daos_pool_cont_info& to) {
   to = {};
   std::memcpy(to.pci_uuid, from.uuid.bytes.data(), sizeof to.pci_uuid);
@@ -243,7 +251,7 @@ int daos_pool_filter_cont(daos_handle_t poh, daos_pool_cont_filter_t* filter, da
                           struct daos_pool_cont_info2* cbuf, daos_event_t* ev) {
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
-  if (!ncont) return code(Code::kInvalid);
+  if (!ncont || !good_filter(filter)) return code(Code::kInvalid);
   return run(ev, [pool = *pool, filter, ncont, cbuf](client::Session& session) -> Task<int> {
     auto listed = co_await session.list_containers(pool);
     if (!listed) co_return failure(listed.error());

@@ -248,17 +248,20 @@ int daos_prop_set_ptr(daos_prop_t* prop, uint32_t type, const void* ptr, daos_si
 
 int daos_prop_entry_dup_ptr(struct daos_prop_entry* entry_dst, struct daos_prop_entry* entry_src,
                             size_t len) {
-  if (!entry_dst || !entry_src || !entry_src->dpe_val_ptr) return code(Code::kInvalid);
+  if (!entry_dst || !daos_prop_has_ptr(entry_src) || !entry_src->dpe_val_ptr)
+    return code(Code::kInvalid);
   entry_dst->dpe_val_ptr = copy_of(entry_src->dpe_val_ptr, len);
   return entry_dst->dpe_val_ptr ? 0 : code(Code::kNoMemory);
 }
 
 int daos_prop_entry_dup_co_roots(struct daos_prop_entry* dst, struct daos_prop_entry* src) {
+  if (!src || src->dpe_type != DAOS_PROP_CO_ROOTS) return code(Code::kInvalid);
   return daos_prop_entry_dup_ptr(dst, src, sizeof(daos_prop_co_roots));
 }
 
 int daos_prop_entry_cmp_acl(struct daos_prop_entry* entry1, struct daos_prop_entry* entry2) {
-  if (!entry1 || !entry2) return code(Code::kInvalid);
+  for (const daos_prop_entry* entry : {entry1, entry2})
+    if (!entry || form_of(entry->dpe_type) != ValueForm::kAcl) return code(Code::kInvalid);
   const auto* left = static_cast<const daos_acl*>(entry1->dpe_val_ptr);
   const auto* right = static_cast<const daos_acl*>(entry2->dpe_val_ptr);
   if (!left || !right) return left == right ? 0 : code(Code::kMismatch);

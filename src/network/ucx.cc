@@ -55,7 +55,20 @@ Error ucx_error(const std::string& what, ucs_status_t status) {
 
 UcxNetwork::UcxNetwork(Executor& executor) : executor_(executor) {}
 
+// UCX's thread for events is not in a child of fork, and UCX does not notice: connections would
+// wait for it for ever.
+static Result<void> check_process() {
+  static std::atomic<pid_t> process{0};
+  pid_t first = 0;
+  if (process.compare_exchange_strong(first, getpid()) || first == getpid()) return {};
+  return Error(Code::kNotSupported,
+               "UCX does not survive a fork: process " + std::to_string(first) +
+                   " used it before this one was forked. Use the same-host path here, fork before "
+                   "the first use, or exec");
+}
+
 Result<void> UcxNetwork::open() {
+  VARVE_CHECK(check_process());
   quieten();
   ucp_config_t* config = nullptr;
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);

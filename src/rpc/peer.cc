@@ -42,6 +42,19 @@ struct PeerImpl::Registration {
   bool late = false;  // the reply is still to come, and the credit with it
 };
 
+struct PeerImpl::CancelledWait final : Cancellation::Wait {
+  CancelledWait(PeerImpl& peer, PendingCall& pending) : peer(peer), pending(pending) {}
+  void cancel(bool force) override {
+    if (!data_moves) pending.end.set(PendingCall::End::kCanceled);
+    if (data_moves && force)
+      peer.end(Error(Code::kUnreachable, "the connection to " + peer.address() +
+                                             " was closed: data of a cancelled call was moving"));
+  }
+  PeerImpl& peer;
+  PendingCall& pending;
+  bool data_moves = false;
+};
+
 PeerImpl::PeerImpl(std::shared_ptr<Core> core, std::shared_ptr<network::Connection> connection,
                    bool accepted)
     : core_(std::move(core)),
@@ -113,9 +126,13 @@ Task<Result<Reply>> PeerImpl::call(const Call& call) {
     if (!acquired)
       co_return timed_out(call.opcode, "earlier request ended, to make room for this one,");
   }
+  if (call.cancellation && call.cancellation->requested())
+    co_return Error(Code::kCanceled, name_of(call.opcode) + " was cancelled");
   PendingCall pending;
   pending.into = call.into;
   Registration registration(*this, pending);
+  CancelledWait wait(*this, pending);
+  if (call.cancellation) call.cancellation->add(wait);
   FrameHeader header;
   header.kind = Kind::kRequest;
   header.opcode = call.opcode;
@@ -131,15 +148,21 @@ Task<Result<Reply>> PeerImpl::call(const Call& call) {
   } else {
     header.flags = kBulkBeside;
     header.bulk_bytes = bulk_bytes;
+    wait.data_moves = true;
     Result<void> sent = co_await send_with_bulk(header, body, call.bulk, call.deadline);
     // A reply may have come all the same: a refusal that did not wait for the data.
     if (!sent.ok() && !pending.replied)
       co_return std::move(sent.error()).with(name_of(call.opcode));
   }
+  wait.data_moves = false;
   const std::optional<PendingCall::End> end = co_await pending.end.wait_until(call.deadline);
   if (!end) {
     registration.late = true;
     co_return timed_out(call.opcode, "reply");
+  }
+  if (*end == PendingCall::End::kCanceled) {
+    registration.late = true;
+    co_return Error(Code::kCanceled, name_of(call.opcode) + " was cancelled");
   }
   if (*end == PendingCall::End::kLost) co_return Error(*why_).with(name_of(call.opcode));
   if (pending.header.code != 0)
@@ -150,6 +173,7 @@ Task<Result<Reply>> PeerImpl::call(const Call& call) {
                                           " bytes is longer than the buffer of " +
                                           std::to_string(into_bytes));
   if (pending.bulk) {
+    wait.data_moves = true;
     Result<void> received = co_await pending.bulk->receive(call.into, call.deadline);
     if (!received.ok()) co_return std::move(received.error()).with(name_of(call.opcode));
   }

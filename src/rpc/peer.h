@@ -18,7 +18,7 @@ struct PendingCall {
   Buffer body;
   std::unique_ptr<network::IncomingBulk> bulk;
   bool replied = false;
-  enum class End { kReplied, kLost };
+  enum class End { kReplied, kLost, kCanceled };
   OneShot<End> end;
 };
 
@@ -58,6 +58,7 @@ class PeerImpl final : public Peer, public std::enable_shared_from_this<PeerImpl
 
  private:
   struct Registration;
+  struct CancelledWait;
   struct LateTimer final : Timer {
     PeerImpl* peer;
     void fire() override { peer->forgive_late(); }

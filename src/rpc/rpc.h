@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/intrusive_list.h"
 #include "base/result.h"
 #include "network/network.h"
 #include "runtime/executor.h"
@@ -18,12 +19,38 @@ inline constexpr uint16_t kProtocolVersion = 1;
 // Body and inline bulk of one request or reply; larger bulk goes beside the message.
 inline constexpr uint64_t kBodyBytesMax = 48 * kKiB;
 
+// Ends the calls that carry it before their deadline. Belongs to their executor's thread, and
+// outlives them.
+class Cancellation {
+ public:
+  bool requested() const { return requested_; }
+  // Calls that wait for their reply end with kCanceled. Those whose data is on its way go on; with
+  // `force` their connection is closed, and they end once their memory is the caller's again.
+  void request(bool force) {
+    requested_ = true;
+    waits_.for_each([force](Wait& wait) { wait.cancel(force); });
+  }
+  // A call as it waits.
+  struct Wait : ListHook {
+    virtual void cancel(bool force) = 0;
+
+   protected:
+    ~Wait() = default;
+  };
+  void add(Wait& wait) { waits_.push_back(wait); }
+
+ private:
+  IntrusiveList<Wait> waits_;
+  bool requested_ = false;
+};
+
 struct Call {
   Opcode opcode = 0;
   ByteView body;              // copied before call() first suspends
   Gather bulk = {};           // goes with the request: caller's memory until the call ends
   Scatter into = {};          // where the reply's bulk goes: caller's memory until the call ends
   Instant deadline = kNever;  // kNever is refused by assertion: every wait has a deadline
+  Cancellation* cancellation = nullptr;
 };
 
 struct Reply {
@@ -38,7 +65,8 @@ class Peer {
   virtual const network::Address& address() const = 0;
   virtual bool closed() const = 0;
   // Errors: the handler's own (code and text), kTimedOut (deadline; names peer and operation),
-  // kUnreachable (connection lost: it is not known whether the request was executed), kProtocol.
+  // kUnreachable (connection lost: it is not known whether the request was executed), kProtocol,
+  // kCanceled (by its Cancellation: not known either).
   // Whatever the result, `bulk` and `into` are the caller's again.
   virtual Task<Result<Reply>> call(const Call& call) = 0;
   virtual void close() = 0;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles every public C header alone, without warnings: C11 and C++20, gcc and clang (those there are).
+"""Compiles every public C header alone, without warnings: C99 and C11, C++11 and C++20, gcc and clang
+(those there are).
 
 compile_headers.py INCLUDE
 """
@@ -9,10 +10,10 @@ import shutil
 import subprocess
 import sys
 
-COMPILERS = [
-    ("gcc-12 -std=c11 -x c", "gcc-12"), ("clang-16 -std=c11 -x c", "clang-16"),
-    ("g++-12 -std=c++20 -x c++", "g++-12"), ("clang++-16 -std=c++20 -x c++", "clang++-16"),
-]
+COMPILERS = [(f"{program} -std={standard} -x {language}", program)
+             for language, programs, standards in (("c", ("gcc-12", "clang-16"), ("c99", "c11")),
+                                                   ("c++", ("g++-12", "clang++-16"), ("c++11", "c++20")))
+             for program in programs for standard in standards]
 
 
 def main():
