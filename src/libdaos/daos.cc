@@ -89,7 +89,8 @@ Result<client::Session*> thread_session() {
 int failure(const Error& error) {
   const bool grave = error.code() == Code::kUnreachable || error.code() == Code::kTimedOut ||
                      error.code() == Code::kChecksum || error.code() == Code::kIo ||
-                     error.code() == Code::kDataLoss || error.code() == Code::kProtocol;
+                     error.code() == Code::kDataLoss || error.code() == Code::kProtocol ||
+                     error.code() == Code::kNotSupported;
   const LogLevel level = grave ? LogLevel::kWarning : LogLevel::kDebug;
   if (log_enabled(level)) log_line(level, "libdaos: " + error.describe());
   return -static_cast<int>(error.code());
