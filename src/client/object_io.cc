@@ -44,6 +44,12 @@ Result<void> check_update(ByteView dkey, std::span<const IoDescriptor> descripto
     if (descriptor.akey.size() > object::kKeyBytesMax) return check_key(descriptor.akey, "akey");
     if (descriptor.kind == object::ValueKind::kNone)
       return Error(Code::kInvalid, "an update of neither a single value nor an array");
+    if (descriptor.kind == object::ValueKind::kSingle &&
+        size_of(descriptor.from) > object::kSingleBytesMax)
+      return Error(Code::kRecordTooBig,
+                   "a single value of " + std::to_string(size_of(descriptor.from)) +
+                       " bytes; at most " + std::to_string(object::kSingleBytesMax) +
+                       " are possible: keep it as an array");
     if (descriptor.kind != object::ValueKind::kArray) continue;
     if (descriptor.ranges.empty())
       return Error(Code::kInvalid, "an update of an array names no range");

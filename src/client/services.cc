@@ -122,10 +122,17 @@ Task<Result<void>> SessionImpl::destroy_container(Pool pool, std::string name, b
 
 Task<Result<std::vector<container::ContainerInfo>>> SessionImpl::list_containers(Pool pool) {
   VARVE_CO_CHECK(check_handle(pool));
-  VARVE_CO_TRY(auto reply, co_await ask<container::ListContainersReply>(
-                               container::kContainerList, "listing of the containers",
-                               container::ListContainers{pool->uuid}));
-  co_return std::move(reply.containers);
+  std::vector<container::ContainerInfo> all;
+  for (;;) {
+    const Uuid after = all.empty() ? Uuid() : all.back().uuid;
+    VARVE_CO_TRY(auto page, co_await ask<container::ListContainersReply>(
+                                container::kContainerList, "listing of the containers",
+                                container::ListContainers{pool->uuid, after}));
+    std::move(page.containers.begin(), page.containers.end(), std::back_inserter(all));
+    if (!page.more) co_return all;
+    if (page.containers.empty())
+      co_return Error(Code::kProtocol, "a listing of containers makes no progress");
+  }
 }
 
 Task<Result<container::ContainerInfo>> SessionImpl::query_container(Pool pool, std::string name) {

@@ -280,5 +280,38 @@ TEST_F(ContainerTest, what_the_list_grants) {
   EXPECT_TRUE(begin_destroy(state, {{}, pool, "hers", true}, as("eve@", "lab@")).ok());
 }
 
+TEST_F(ContainerTest, listings_come_in_pages) {
+  for (int i = 0; i < 700; ++i) ASSERT_TRUE(create("box" + std::to_string(i)).ok());
+  ListContainers request{pool, Uuid()};
+  std::vector<Uuid> seen;
+  int pages = 0;
+  for (bool more = true; more; ++pages) {
+    const ListContainersReply reply = list_page(state, request);
+    EXPECT_LE(encode(reply).size(), 48 * kKiB);
+    ASSERT_FALSE(reply.containers.empty());
+    for (const ContainerInfo& info : reply.containers) seen.push_back(info.uuid);
+    request.after = seen.back();
+    more = reply.more;
+  }
+  EXPECT_EQ(seen.size(), 700u);
+  EXPECT_GT(pages, 1);
+}
+
+TEST_F(ContainerTest, handles_that_a_change_closes) {
+  const Uuid box = create("box")->uuid;
+  const OpenContainerReply first = *open_it("box", kOpenReadWrite, writer);
+  EXPECT_EQ(pool::closed_handles(close(state, {pool, box, first.handle})), std::vector<Uuid>{first.handle});
+  // Everybody else's, and those of the connection.
+  auto second = open(state, {pool, writer, "box", kOpenReadWrite | kOpenEvictAll}, context());
+  EXPECT_EQ(pool::closed_handles(second->batch), std::vector<Uuid>{first.handle});
+  EXPECT_EQ(second->reply.info.handles, 1u);
+  EXPECT_EQ(open(state, {pool, writer, "box", kOpenExclusive}, context()).code(), Code::kBusy);
+  EXPECT_TRUE(open(state, {pool, writer, "box", kOpenExclusive | kOpenEvict}, context()).ok());
+  EXPECT_EQ(pool::closed_handles(*pool::disconnect(state, {pool, writer})), std::vector<Uuid>{first.handle});
+  // Names of attributes are anything.
+  const std::string name = "x/handle/" + first.handle.to_string() + "@" + writer.to_string();
+  EXPECT_TRUE(pool::closed_handles({{attributes_prefix(pool, box) + name, std::nullopt}}).empty());
+}
+
 }  // namespace
 }  // namespace varve::container

@@ -15,6 +15,9 @@ using pool::Decision;
 ContainerInfo describe(const State& state, const Uuid& pool, const ContainerRecord& container,
                        bool with_properties);
 
+// As many as fit a message.
+ListContainersReply list_page(const State& state, const ListContainers& request);
+
 // --- create: the record says kCreating until every target has it; then finish or undo.
 Result<Decision<ContainerRecord>> begin_create(const State& state, const CreateContainer& request,
                                                const Context& context);

@@ -64,6 +64,8 @@ Task<Epoch> Service::cut(uint32_t targets) {
 
 Task<Result<void>> Service::recover_one(PoolRecord pool, ContainerRecord container) {
   if (container.state == ContainerState::kReady) {
+    for (const auto& [handle, flags] : all_handles(shell_.store, pool.uuid, container.uuid))
+      VARVE_CO_CHECK(co_await open_on_targets(pool.uuid, container.uuid, handle, flags));
     VARVE_CO_CHECK(co_await tell_snapshots(pool.uuid, container.uuid, pool.targets, kEpochNone));
     VARVE_CO_TRY(const auto rollback, unfinished_rollback(shell_.store, pool.uuid, container.uuid));
     if (!rollback) co_return Result<void>();
@@ -134,11 +136,7 @@ Task<Result<Buffer>> Service::destroy(DestroyContainer request, Caller caller) {
 
 Task<Result<Buffer>> Service::list(ListContainers request, Caller) {
   VARVE_CO_CHECK(pool::find_pool(shell_.store, request.pool));
-  ListContainersReply reply;
-  for (const ContainerRecord& container : all_containers(shell_.store, request.pool))
-    if (container.state == ContainerState::kReady)
-      reply.containers.push_back(describe(shell_.store, request.pool, container, false));
-  co_return encode(reply);
+  co_return encode(list_page(shell_.store, request));
 }
 
 Task<Result<Buffer>> Service::query(QueryContainer request, Caller caller) {
@@ -146,12 +144,25 @@ Task<Result<Buffer>> Service::query(QueryContainer request, Caller caller) {
   co_return encode(ContainerReply{std::move(info)});
 }
 
+Task<Result<void>> Service::open_on_targets(Uuid pool, Uuid container, Uuid handle, uint32_t flags) {
+  VARVE_CO_TRY(const PoolRecord record, pool::find_pool(shell_.store, pool));
+  const bool writable = flags & (kOpenReadWrite | kOpenExclusive);
+  const auto one = [&](uint32_t target) { return targets_.open_handle(target, pool, container, handle, writable); };
+  auto results = co_await on_each<void>(record.targets, one);
+  co_return pool::all_of(results);
+}
+
 Task<Result<Buffer>> Service::open_container(OpenContainer request, Caller caller) {
-  const auto decide = [&]() -> Decided {
-    VARVE_TRY(auto decision, open(shell_.store, request, shell_.context(caller)));
-    return std::pair(std::move(decision.batch), encode(decision.reply));
-  };
-  co_return co_await shell_.change(caller, OperationId{}, kContainerOpen, decide);
+  VARVE_CO_CHECK(co_await shell_.take_turn(caller));
+  Shell::Turn turn(shell_.turn);
+  VARVE_CO_TRY(auto decision, open(shell_.store, request, shell_.context(caller)));
+  const Uuid container = decision.reply.info.uuid, handle = decision.reply.handle;
+  VARVE_CO_CHECK(co_await open_on_targets(request.pool, container, handle, request.flags));
+  auto committed = co_await shell_.commit(std::move(decision.batch));
+  if (committed.ok()) co_return encode(decision.reply);
+  const auto one = [&](uint32_t target) { return targets_.close_handles(target, {handle}); };
+  static_cast<void>(co_await on_each<void>(targets_.count(), one));
+  co_return std::move(committed.error());
 }
 
 Task<Result<Buffer>> Service::close_container(CloseContainer request, Caller caller) {

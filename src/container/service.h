@@ -45,6 +45,7 @@ class Service {
   Task<Epoch> cut(uint32_t targets);
   // Writes the rollback down, has every target do it, and strikes it off together with the operation's result.
   Task<Result<void>> do_rollback(RollbackContainer request, uint32_t targets);
+  Task<Result<void>> open_on_targets(Uuid pool, Uuid container, Uuid handle, uint32_t flags);
   Task<Result<void>> recover_one(pool::PoolRecord pool, ContainerRecord container);
 
   pool::Shell& shell_;

@@ -51,6 +51,20 @@ std::vector<ContainerRecord> all_containers(const consensus::State& state, const
   return containers;
 }
 
+std::vector<std::pair<Uuid, uint32_t>> all_handles(const consensus::State& state, const Uuid& pool,
+                                                   const Uuid& container) {
+  std::vector<std::pair<Uuid, uint32_t>> handles;
+  const std::string prefix = handles_prefix(pool, container);
+  state.scan(prefix, [&](std::string_view key, const Buffer& value) {
+    key.remove_prefix(prefix.size());
+    const auto handle = Uuid::parse(key.substr(0, key.find('@')));
+    auto record = decode<OpenRecord>(value);
+    if (handle.ok() && record.ok()) handles.emplace_back(*handle, record->flags);
+    return true;
+  });
+  return handles;
+}
+
 std::vector<Snapshot> all_snapshots(const consensus::State& state, const Uuid& pool, const Uuid& container) {
   std::vector<Snapshot> snapshots;
   const std::string prefix = snapshots_prefix(pool, container);

@@ -41,7 +41,8 @@ struct RollbackRecord {
 };
 
 // DAOS_COO_*.
-inline constexpr uint32_t kOpenReadOnly = 1, kOpenReadWrite = 2, kOpenExclusive = 4;
+inline constexpr uint32_t kOpenReadOnly = 1, kOpenReadWrite = 2, kOpenExclusive = 4, kOpenEvict = 32,
+                          kOpenEvictAll = 64;
 // DAOS_PROP_CO_*.
 inline constexpr uint32_t kPropertyLabel = 4097, kPropertyLayoutType = 4098, kPropertySnapshotMax = 4105,
                           kPropertyAcl = 4106, kPropertyOwner = 4109,
@@ -78,6 +79,9 @@ std::string snapshot_key(const Uuid& pool, const Uuid& container, Epoch epoch);
 // By label or UUID text, ready to be used. kNonexistent (names it); kBusy while it is made or destroyed.
 Result<ContainerRecord> find_container(const consensus::State& state, const Uuid& pool, std::string_view name);
 Result<ContainerRecord> find_container(const consensus::State& state, const Uuid& pool, const Uuid& uuid);
+// Open handles, with the flags of each.
+std::vector<std::pair<Uuid, uint32_t>> all_handles(const consensus::State& state, const Uuid& pool,
+                                                   const Uuid& container);
 std::vector<ContainerRecord> all_containers(const consensus::State& state, const Uuid& pool);
 std::vector<Snapshot> all_snapshots(const consensus::State& state, const Uuid& pool, const Uuid& container);
 std::vector<Property> effective_properties(const ContainerRecord& container);

@@ -53,15 +53,17 @@ struct DestroyContainer {
   template <class Archive>
   void visit(Archive& archive) { archive(operation, pool, name, force); }
 };
+// A page of them, in the order of their UUIDs' texts: those after `after` (null: from the first).
 struct ListContainers {
-  Uuid pool;
+  Uuid pool, after;
   template <class Archive>
-  void visit(Archive& archive) { archive(pool); }
+  void visit(Archive& archive) { archive(pool, after); }
 };
 struct ListContainersReply {
   std::vector<ContainerInfo> containers;
+  bool more = false;  // after the last of these
   template <class Archive>
-  void visit(Archive& archive) { archive(containers); }
+  void visit(Archive& archive) { archive(containers, more); }
 };
 struct QueryContainer {
   Uuid pool;

@@ -141,7 +141,7 @@ Task<Result<void>> Engine::Parts::start() {
   VARVE_CO_CHECK(co_await open_targets());
   local_targets_ = std::make_unique<LocalTargets>(targets_);
   names_ = seams_.names();
-  shell_ = std::make_unique<pool::Shell>(*store_, executor(), *names_);
+  shell_ = std::make_unique<pool::Shell>(*store_, executor(), *names_, *local_targets_);
   pools_ = std::make_unique<pool::Service>(*shell_, *local_targets_);
   containers_ = std::make_unique<container::Service>(*shell_, *local_targets_);
   VARVE_CO_CHECK(co_await pools_->recover());

@@ -105,9 +105,16 @@ class EngineTest : public testing::Test {
     request.pool = pool_;
     request.label = "box";
     container_ = ask<container::ContainerReply>(container::kContainerCreate, request).value().info.uuid;
+    handle_ = open_it(2);
+  }
+  Uuid open_it(uint32_t flags) {
+    connection_ = ask<pool::ConnectPoolReply>(pool::kPoolConnect, pool::ConnectPool{"tank", 2}).value().handle;
+    const container::OpenContainer request{pool_, connection_, "box", flags};
+    return ask<container::OpenContainerReply>(container::kContainerOpen, request).value().handle;
   }
   object::Target target(uint64_t number = 1) {
     object::Target target;
+    target.container_handle = handle_;
     target.pool = pool_;
     target.container = container_;
     target.oid = placement::make_object_id({number, 0}, 0, *placement::class_by_name("S1"));
@@ -173,7 +180,7 @@ class EngineTest : public testing::Test {
   std::unique_ptr<rpc::Node> node_;
   std::shared_ptr<rpc::Peer> system_;
   std::vector<std::shared_ptr<rpc::Peer>> targets_;
-  Uuid pool_, container_;
+  Uuid pool_, container_, handle_, connection_;
 };
 
 TEST_F(EngineTest, pools_are_made_whole_and_once) {
@@ -330,6 +337,33 @@ TEST_F(EngineTest, destroyed_containers_are_gone) {
   ASSERT_TRUE(ask<pool::Empty>(container::kContainerDestroy, destroy).ok());
   EXPECT_EQ(update("d", value_of(64, 1)).code(), Code::kNoHandle);
   EXPECT_EQ(fetch("d").code(), Code::kNoHandle);
+}
+
+TEST_F(EngineTest, only_open_handles_are_served) {
+  make_container();
+  ASSERT_TRUE(update("d", value_of(64, 1)).ok());
+  const Uuid writing = std::exchange(handle_, Uuid());
+  EXPECT_EQ(fetch("d").code(), Code::kNoHandle);
+  handle_ = Uuid::from_random(1, 2);
+  EXPECT_EQ(fetch("d").code(), Code::kNoHandle);
+  handle_ = open_it(1);
+  EXPECT_TRUE(fetch("d").ok());
+  EXPECT_EQ(update("d", value_of(64, 2)).code(), Code::kNoPermission);
+  container::CloseContainer close{pool_, container_, handle_};
+  ASSERT_TRUE(ask<pool::Empty>(container::kContainerClose, close).ok());
+  EXPECT_EQ(fetch("d").code(), Code::kNoHandle);
+  handle_ = writing;
+  EXPECT_TRUE(fetch("d").ok());
+  ASSERT_TRUE(ask<pool::Empty>(pool::kPoolEvict, pool::EvictPool{{}, "tank"}).ok());
+  EXPECT_EQ(fetch("d").code(), Code::kNoHandle);
+  // Evicted by whom opens it.
+  const Uuid first = handle_ = open_it(2);
+  EXPECT_TRUE(fetch("d").ok());
+  const Uuid second = open_it(2 | 64);
+  EXPECT_EQ(fetch("d").code(), Code::kNoHandle);
+  handle_ = second;
+  EXPECT_TRUE(fetch("d").ok());
+  EXPECT_NE(first, second);
 }
 
 TEST_F(EngineTest, snapshots_keep_what_was) {

@@ -69,6 +69,16 @@ Task<Result<void>> put_snapshots(Target& target, Uuid pool, Uuid container, std:
   co_return target.objects().set_snapshots(*found, std::move(epochs), fresh);
 }
 
+Task<Result<void>> put_handle(Target& target, Uuid handle, object::Service::OpenHandle what) {
+  target.objects().open_handle(handle, what);
+  co_return Result<void>();
+}
+
+Task<Result<void>> drop_handles(Target& target, std::vector<Uuid> handles) {
+  for (const Uuid& handle : handles) target.objects().close_handle(handle);
+  co_return Result<void>();
+}
+
 }  // namespace
 
 std::vector<placement::PoolTarget> LocalTargets::map() const {
@@ -105,6 +115,17 @@ Task<Result<void>> LocalTargets::destroy_container(uint32_t target, Uuid pool, U
     return store.destroy_container(pool, container);
   };
   co_return co_await change_on(where, make, Code::kNonexistent);
+}
+
+Task<Result<void>> LocalTargets::open_handle(uint32_t target, Uuid pool, Uuid container, Uuid handle, bool writable) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, handle, writable] {
+    return put_handle(where, handle, {pool, container, writable});
+  });
+}
+Task<Result<void>> LocalTargets::close_handles(uint32_t target, std::vector<Uuid> handles) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<void>>(where.executor(), [&where, handles] { return drop_handles(where, handles); });
 }
 
 Task<Result<pool::Targets::Space>> LocalTargets::space(uint32_t target, Uuid pool) {

@@ -24,9 +24,11 @@ void before_fork() {
   lock_default_queue();
   library_mutex.lock();
   lock_handles();
+  claims_mutex().lock();
 }
 
 void in_parent_of_fork() {
+  claims_mutex().unlock();
   unlock_handles();
   library_mutex.unlock();
   unlock_default_queue();
@@ -34,6 +36,7 @@ void in_parent_of_fork() {
 
 void in_child_of_fork() {
   fork_generation.fetch_add(1, std::memory_order_relaxed);
+  new (&claims_mutex()) std::mutex;
   inherit_handles();
   new (&library_mutex) std::mutex;
   inherit_default_queue();

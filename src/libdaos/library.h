@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 
 #include "base/result.h"
 #include "client/client.h"
@@ -21,6 +22,7 @@ client::Options session_options();
 void lock_handles();
 void unlock_handles();
 void inherit_handles();
+std::mutex& claims_mutex();  // of exclusive objects (obj.cc)
 void lock_default_queue();
 void unlock_default_queue();
 void inherit_default_queue();

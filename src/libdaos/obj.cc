@@ -1,6 +1,11 @@
 // daos_obj.h: object I/O. Listings and queries: obj_walk.cc.
 #include "daos_obj.h"
 
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include "libdaos/library.h"
 #include "libdaos/objects.h"
 
 using namespace varve;
@@ -152,6 +157,49 @@ int check_io(const daos_key_t* dkey, unsigned nr, const daos_iod_t* iods) {
 
 }  // namespace
 
+std::mutex& claims_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+namespace {
+
+struct Claims {
+  uint32_t open = 0;
+  bool exclusive = false;
+};
+using ClaimKey = std::tuple<Uuid, uint64_t, uint64_t>;
+std::map<ClaimKey, Claims>& claims() {
+  static auto* all = new std::map<ClaimKey, Claims>;  // outlives handles that nobody closed
+  return *all;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<OpenClaim>> OpenClaim::take(const client::Object& object, bool exclusive) {
+  auto claim = std::make_shared<OpenClaim>();
+  claim->container_ = object.container->uuid;
+  claim->oid_ = object.oid;
+  claim->exclusive_ = exclusive;
+  std::lock_guard lock(claims_mutex());
+  Claims& here = claims()[{claim->container_, claim->oid_.low, claim->oid_.high}];
+  if (here.open > 0 && (exclusive || here.exclusive)) {
+    claim->container_ = Uuid();  // nothing to give back
+    return Error(Code::kBusy, "object " + object.oid.to_string() + " is open in this process" +
+                                  (here.exclusive ? ", exclusively" : ""));
+  }
+  ++here.open;
+  here.exclusive = exclusive;
+  return claim;
+}
+
+OpenClaim::~OpenClaim() {
+  if (container_.is_null()) return;
+  std::lock_guard lock(claims_mutex());
+  const auto found = claims().find({container_, oid_.low, oid_.high});
+  if (found != claims().end() && --found->second.open == 0) claims().erase(found);
+}
+
 Result<std::shared_ptr<OpenObject>> object_of(Kind kind, daos_handle_t handle) {
   VARVE_CHECK(require_initialized());
   auto object = find<OpenObject>(kind, handle);
@@ -173,14 +221,18 @@ int open_object(Kind kind, daos_handle_t coh, daos_obj_id_t oid, unsigned mode, 
   const bool writes = (mode & (DAOS_OO_RW | DAOS_OO_EXCL)) != 0;
   if (!writes && !(mode & DAOS_OO_RO)) return code(Code::kInvalid);
   if (writes && !(*container)->writable) return code(Code::kNoPermission);
-  return run(
-      ev, [container = *container, kind, oid, writes, oh](client::Session& session) -> Task<int> {
-        Result<client::Object> object = session.open_object(container, oid_of(oid));
-        if (!object) co_return failure(object.error());
-        *oh = register_handle(kind,
-                              std::make_shared<OpenObject>(OpenObject{std::move(*object), writes}));
-        co_return 0;
-      });
+  const bool exclusive = mode & DAOS_OO_EXCL;
+  return run(ev,
+             [container = *container, kind, oid, writes, exclusive,
+              oh](client::Session& session) -> Task<int> {
+               Result<client::Object> object = session.open_object(container, oid_of(oid));
+               if (!object) co_return failure(object.error());
+               auto claim = OpenClaim::take(*object, exclusive);
+               if (!claim) co_return failure(claim.error());
+               *oh = register_handle(kind, std::make_shared<OpenObject>(OpenObject{
+                                               std::move(*object), writes, std::move(*claim)}));
+               co_return 0;
+             });
 }
 
 int close_object(Kind kind, daos_handle_t oh, daos_event_t* ev) {

@@ -7,9 +7,26 @@
 
 namespace varve::libdaos {
 
+// An object's handles of one process, for DAOS_OO_EXCL: an exclusive one is the only one. Nothing
+// is told to anybody else.
+class OpenClaim {
+ public:
+  OpenClaim() = default;
+  // kBusy where another is open and either is exclusive.
+  static Result<std::shared_ptr<OpenClaim>> take(const client::Object& object, bool exclusive);
+  ~OpenClaim();
+  OpenClaim(const OpenClaim&) = delete;
+
+ private:
+  Uuid container_;
+  ObjectId oid_;
+  bool exclusive_ = false;
+};
+
 struct OpenObject {
   client::Object object;
   bool writable = true;
+  std::shared_ptr<OpenClaim> claim;
 };
 
 // What a handle of `kind` (object, key-value) names. kNoHandle.

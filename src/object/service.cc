@@ -28,8 +28,22 @@ Epoch Service::advance_epoch(Epoch not_before) {
   return clock_.now(executor_.clock().wall_ns());
 }
 
-Result<store::Container*> Service::find(const Target& target) {
+// They are random already.
+size_t Service::HandleHash::operator()(const Uuid& uuid) const {
+  size_t bits;
+  std::memcpy(&bits, uuid.bytes.data(), sizeof bits);
+  return bits;
+}
+
+Result<store::Container*> Service::find(const Target& target, Access access) {
   if (stopping_) return Error(Code::kShutdown, "the server is shutting down");
+  const auto handle = handles_.find(target.container_handle);
+  if (handle == handles_.end() || handle->second.container != target.container || handle->second.pool != target.pool)
+    return Error(Code::kNoHandle, "handle " + target.container_handle.to_string() + " of container " +
+                                      target.container.to_string() +
+                                      " is closed or was evicted, or the container destroyed; open it again");
+  if (access == Access::kWrite && !handle->second.writable)
+    return Error(Code::kNoPermission, "container " + target.container.to_string() + " is open for reading only");
   if (!holds_.empty()) extend_hold(target.epoch);
   store::Container* container = store_.find(target.pool, target.container);
   if (!container)

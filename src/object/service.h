@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/hybrid_clock.h"
@@ -34,6 +35,14 @@ class Service {
   Epoch advance_epoch(Epoch not_before);
   // Something was destroyed, or a snapshot went: there is space to give back.
   void wake_reclaim();
+  // Handles that the container service has given out. Requests come with one, and are refused (kNoHandle) without;
+  // what changes something is refused (kNoPermission) with one that was opened for reading.
+  struct OpenHandle {
+    Uuid pool, container;
+    bool writable = false;
+  };
+  void open_handle(const Uuid& handle, const OpenHandle& what) { handles_[handle] = what; }
+  void close_handle(const Uuid& handle) { handles_.erase(handle); }
   // Epochs at which `container` must stay readable from now on. kAgain if `fresh`, the one that is new
   // (kEpochNone: none is), is too old for that already.
   Result<void> set_snapshots(store::Container& container, std::vector<Epoch> epochs, Epoch fresh);
@@ -69,7 +78,8 @@ class Service {
   // Data that is on its way between network and device, in memory of this service.
   static constexpr uint64_t kBufferBytesMax = 256 * kMiB;
 
-  Result<store::Container*> find(const Target& target);
+  enum class Access : uint8_t { kRead, kWrite };
+  Result<store::Container*> find(const Target& target, Access access);
   Result<Epoch> epoch_for(const Target& target);
   Task<Result<void>> receive_update(UpdateWork& work, rpc::Request& request);
   Task<Result<Epoch>> store_update(UpdateWork& work, Instant deadline);
@@ -94,6 +104,10 @@ class Service {
   const std::string device_name_;
   HybridClock clock_;
   Counters counters_;
+  struct HandleHash {
+    size_t operator()(const Uuid& uuid) const;
+  };
+  std::unordered_map<Uuid, OpenHandle, HandleHash> handles_;
   std::array<block::Lsn, kRecentSlots> recent_{};
   block::Lsn recent_object_punch_;
   Semaphore buffer_bytes_{kBufferBytesMax};

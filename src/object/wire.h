@@ -21,6 +21,9 @@ inline constexpr uint32_t kChecksumChunkBytes = 32 * 1024;
 // The longest dkey or akey: store::kKeyBytesMax.
 inline constexpr uint32_t kKeyBytesMax = 4096;
 
+// The largest single value: the list of its pieces has to fit a reply. Larger data is an array's.
+inline constexpr uint64_t kSingleBytesMax = 64 * kMiB;
+
 // What every request begins with.
 struct Target {
   Uuid pool, container;

@@ -144,7 +144,7 @@ Task<Result<Buffer>> Service::connect_pool(ConnectPool request, Caller caller) {
   VARVE_CO_TRY(const PoolRecord pool, find_pool(shell_.store, request.name));
   const Context context = shell_.context(caller);
   VARVE_CO_TRY(auto decision, connect(shell_.store, pool, request, context));
-  VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));
+  VARVE_CO_CHECK(co_await shell_.commit(std::move(decision.batch)));
   ConnectPoolReply reply;
   reply.handle = context.fresh;
   VARVE_CO_TRY(reply.info, co_await inspect(pool));

@@ -6,6 +6,7 @@
 #include "consensus/key_value.h"
 #include "consensus/operations.h"
 #include "pool/decision.h"
+#include "pool/targets.h"
 #include "rpc/rpc.h"
 #include "runtime/wait.h"
 #include "security/names.h"
@@ -19,11 +20,26 @@ struct Caller {
   bool known = false;  // the transport tells who it is
 };
 
+// call(target) -> Task<Result<T>> on each target side by side; all results, in order.
+template <class T, class Call>
+Task<std::vector<Result<T>>> on_each(uint32_t targets, const Call& call) {
+  std::vector<Task<Result<T>>> tasks;
+  for (uint32_t target = 0; target < targets; ++target) tasks.push_back(call(target));
+  co_return co_await when_all(std::move(tasks));
+}
+// The first error, naming its target; success if all succeeded.
+inline Result<void> all_of(std::vector<Result<void>>& results) {
+  for (size_t target = 0; target < results.size(); ++target)
+    if (!results[target].ok())
+      return std::move(results[target].error()).with("target " + std::to_string(target));
+  return {};
+}
+
 class Shell {
  public:
   // All outlive the shell. `names` also say who is an administrator.
-  Shell(consensus::KeyValue& store, Executor& executor, security::Names& names)
-      : store(store), executor(executor), operations(store), names(names) {}
+  Shell(consensus::KeyValue& store, Executor& executor, security::Names& names, Targets& targets)
+      : store(store), executor(executor), operations(store), names(names), targets(targets) {}
 
   Context context(const Caller& caller) {
     const uint64_t high = executor.random().next();
@@ -40,9 +56,18 @@ class Shell {
   // Commits the batch together with the operation's result. In the caller's turn.
   Task<Result<void>> commit(Batch batch, OperationId operation, uint16_t kind, Buffer reply) {
     operations.record(batch, operation.client, operation.sequence, kind, executor.clock().wall_ns(), reply);
-    auto committed = co_await store.commit(std::move(batch));
+    auto committed = co_await commit(std::move(batch));
     if (committed.ok()) operations.recorded();
     co_return committed;
+  }
+  // Without an operation's result. When it ends, every target refuses the container handles that it closes.
+  Task<Result<void>> commit(Batch batch) {
+    const std::vector<Uuid> closed = closed_handles(batch);
+    VARVE_CO_CHECK(co_await store.commit(std::move(batch)));
+    if (closed.empty()) co_return Result<void>();
+    const auto one = [&](uint32_t target) { return targets.close_handles(target, closed); };
+    auto results = co_await on_each<void>(targets.count(), one);
+    co_return all_of(results);
   }
 
   // A whole operation that needs no target: the turn, the first result if it is resent, decide(), commit.
@@ -72,6 +97,7 @@ class Shell {
   Executor& executor;
   consensus::Operations operations;
   security::Names& names;
+  Targets& targets;
   Semaphore turn{1};
 };
 
@@ -102,21 +128,6 @@ template <class Service, class Message>
 void serve(rpc::Node& node, rpc::Opcode opcode, Service& service,
            Task<Result<Buffer>> (Service::*method)(Message, Caller)) {
   node.handle(opcode, [&service, method](rpc::Request& request) { return answer(service, method, request); });
-}
-
-// call(target) -> Task<Result<T>> on each target side by side; all results, in order.
-template <class T, class Call>
-Task<std::vector<Result<T>>> on_each(uint32_t targets, const Call& call) {
-  std::vector<Task<Result<T>>> tasks;
-  for (uint32_t target = 0; target < targets; ++target) tasks.push_back(call(target));
-  co_return co_await when_all(std::move(tasks));
-}
-// The first error, naming its target; success if all succeeded.
-inline Result<void> all_of(std::vector<Result<void>>& results) {
-  for (size_t target = 0; target < results.size(); ++target)
-    if (!results[target].ok())
-      return std::move(results[target].error()).with("target " + std::to_string(target));
-  return {};
 }
 
 }  // namespace varve::pool

@@ -51,6 +51,21 @@ size_t count(const consensus::State& state, std::string_view prefix) {
   return number;
 }
 
+// "in/POOL/of/CONTAINER/handle/HANDLE@CONNECTION", exactly: names of attributes are anything.
+std::vector<Uuid> closed_handles(const consensus::Batch& batch) {
+  constexpr std::string_view kPart = "/handle/";
+  constexpr size_t kUuid = 36, kOf = 3 + kUuid + 1, kPartAt = kOf + 3 + kUuid, kHandleAt = kPartAt + kPart.size();
+  std::vector<Uuid> handles;
+  for (const consensus::Change& change : batch) {
+    const std::string_view key = change.key;
+    if (change.value || key.size() != kHandleAt + 2 * kUuid + 1 || !key.starts_with("in/")) continue;
+    if (key.substr(kOf, 3) != "of/" || key.substr(kPartAt, kPart.size()) != kPart) continue;
+    const auto handle = Uuid::parse(key.substr(kHandleAt, kUuid));
+    if (handle.ok()) handles.push_back(*handle);
+  }
+  return handles;
+}
+
 void remove_all(const consensus::State& state, std::string_view prefix, consensus::Batch& batch) {
   state.scan(prefix, [&](std::string_view key, const Buffer&) {
     batch.push_back({std::string(key), std::nullopt});

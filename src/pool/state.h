@@ -70,6 +70,8 @@ Result<PoolRecord> find_pool(const consensus::State& state, std::string_view nam
 Result<PoolRecord> find_pool(const consensus::State& state, const Uuid& uuid);
 std::vector<PoolRecord> all_pools(const consensus::State& state);
 size_t count(const consensus::State& state, std::string_view prefix);
+// Container handles whose records the batch removes.
+std::vector<Uuid> closed_handles(const consensus::Batch& batch);
 // Adds the removal of every key that begins with the prefix.
 void remove_all(const consensus::State& state, std::string_view prefix, consensus::Batch& batch);
 

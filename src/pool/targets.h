@@ -25,6 +25,11 @@ class Targets {
   virtual Task<Result<void>> create_container(uint32_t target, Uuid pool, Uuid container) = 0;
   virtual Task<Result<void>> destroy_container(uint32_t target, Uuid pool, Uuid container) = 0;
 
+  // Handles of a container, of which the target learns before any client and forgets before anybody hears that they
+  // are closed. Nothing of them is kept there: after a start all are opened again.
+  virtual Task<Result<void>> open_handle(uint32_t target, Uuid pool, Uuid container, Uuid handle, bool writable) = 0;
+  virtual Task<Result<void>> close_handles(uint32_t target, std::vector<Uuid> handles) = 0;
+
   struct Space {
     uint64_t reserved = 0, used = 0;
   };

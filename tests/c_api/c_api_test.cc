@@ -513,6 +513,64 @@ TEST_F(CApi, ThreadsShareHandles) {
   EXPECT_EQ(daos_obj_close(object, nullptr), 0);
 }
 
+TEST_F(CApi, ExclusiveUse) {
+  daos_handle_t second{}, object{}, other{};
+  EXPECT_EQ(daos_pool_connect(kPool, nullptr, DAOS_PC_EX, &second, nullptr, nullptr), -DER_BUSY);
+  EXPECT_EQ(daos_cont_open(pool_, label_.c_str(), DAOS_COO_EX, &second, nullptr, nullptr),
+            -DER_BUSY);
+  // Ours is evicted then, and says so within one round trip.
+  SingleValue value("d", "a", "v");
+  daos_handle_t held = open();
+  ASSERT_EQ(value.update(held), 0);
+  ASSERT_EQ(daos_cont_open(pool_, label_.c_str(), DAOS_COO_EX | DAOS_COO_EVICT_ALL, &second,
+                           nullptr, nullptr),
+            0);
+  EXPECT_EQ(value.update(held), -DER_NO_HDL);
+  EXPECT_EQ(value.fetch(held), -DER_NO_HDL);
+  EXPECT_EQ(daos_cont_open(pool_, label_.c_str(), DAOS_COO_RO, &other, nullptr, nullptr),
+            -DER_BUSY);
+  EXPECT_EQ(daos_obj_close(held, nullptr), 0);
+  EXPECT_EQ(daos_cont_close(container_, nullptr), 0);
+  container_ = second;
+  daos_obj_id_t oid{1, 0};
+  ASSERT_EQ(daos_obj_generate_oid(container_, &oid, DAOS_OT_MULTI_HASHED, OC_S1, 0, 0), 0);
+  ASSERT_EQ(daos_obj_open(container_, oid, DAOS_OO_EXCL, &object, nullptr), 0);
+  EXPECT_EQ(daos_obj_open(container_, oid, DAOS_OO_RW, &other, nullptr), -DER_BUSY);
+  EXPECT_EQ(value.update(object), 0);
+  EXPECT_EQ(daos_obj_close(object, nullptr), 0);
+  EXPECT_EQ(daos_obj_open(container_, oid, DAOS_OO_RW | DAOS_OO_IO_SEQ, &other, nullptr), 0);
+  EXPECT_EQ(daos_obj_open(container_, oid, DAOS_OO_EXCL, &object, nullptr), -DER_BUSY);
+  EXPECT_EQ(daos_obj_close(other, nullptr), 0);
+}
+
+TEST_F(CApi, SevenHundredContainersAreListed) {
+  constexpr int kCount = 700;
+  for (int i = 0; i < kCount; ++i)
+    ASSERT_EQ(daos_cont_create_with_label(pool_, ("many" + std::to_string(i)).c_str(), nullptr,
+                                          nullptr, nullptr),
+              0);
+  daos_size_t count = 0;
+  ASSERT_EQ(daos_pool_list_cont(pool_, &count, nullptr, nullptr), 0);
+  EXPECT_EQ(count, static_cast<daos_size_t>(kCount) + 1);
+  std::vector<daos_pool_cont_info> infos(count);
+  ASSERT_EQ(daos_pool_list_cont(pool_, &count, infos.data(), nullptr), 0);
+  for (int i = 0; i < kCount; ++i)
+    ASSERT_EQ(daos_cont_destroy(pool_, ("many" + std::to_string(i)).c_str(), 0, nullptr), 0);
+}
+
+TEST_F(CApi, TheLargestSingleValue) {
+  daos_handle_t object = open();
+  SingleValue large("d", "a", std::string(64 << 20, 'x'));
+  ASSERT_EQ(large.update(object), 0);
+  std::fill(large.data.begin(), large.data.end(), '-');
+  ASSERT_EQ(large.fetch(object), 0);
+  EXPECT_EQ(large.iod.iod_size, large.data.size());
+  EXPECT_EQ(large.data.find_first_not_of('x'), std::string::npos);
+  SingleValue larger("d", "a", std::string((64 << 20) + 1, 'x'));
+  EXPECT_EQ(larger.update(object), -DER_REC2BIG);
+  EXPECT_EQ(daos_obj_close(object, nullptr), 0);
+}
+
 }  // namespace
 }  // namespace varve::c_api
 

@@ -476,7 +476,8 @@ class Malformed(ProcessTest):
         pool = server.json("pool", "query", "pool")["uuid"]
         container = server.json("container", "query", "pool", "files")["container_uuid"]
         for address in addresses:
-            done = harness.run(harness.program("process_malformed"), address, "1500", pool, container, timeout=120)
+            done = harness.run(harness.program("process_malformed"), address, "1500", pool, container, "1",
+                               f"local://{server.run_directory}/system.sock", timeout=120)
             print(done.out.strip())
             self.assertEqual(done.code, 0, f"{address}: {done.text}")
             self.assertTrue(server.alive(), f"{address}: {server.said()[-3000:]}")

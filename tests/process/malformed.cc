@@ -1,7 +1,7 @@
 // Throws malformed messages at one endpoint of a server, through the real transports: noise,
 // damaged frames, sound frames with noise in them, and object requests whose fields lie. The server
 // may refuse, close the connection or say nothing; it must not fall.
-//   process_malformed ADDRESS COUNT [POOL_UUID CONTAINER_UUID [SEED]]
+//   process_malformed ADDRESS COUNT [POOL_UUID CONTAINER_UUID [SEED [SYSTEM]]]
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -39,7 +39,7 @@ struct Thrower {
   network::Network& network;
   std::string address;
   Random random;
-  Uuid pool, container;
+  Uuid pool, container, handle;
   std::shared_ptr<network::Connection> connection;
   uint64_t sent = 0, refused = 0;
 
@@ -118,6 +118,7 @@ struct Thrower {
     target.pool = random.one_in(8) ? Uuid::from_random(random.next(), random.next()) : pool;
     target.container =
         random.one_in(8) ? Uuid::from_random(random.next(), random.next()) : container;
+    if (!random.one_in(8)) target.container_handle = handle;
     target.map_version = static_cast<uint32_t>(random.one_in(4) ? number() : 1);
     target.oid = {random.below(4), random.one_in(3) ? random.next() : 0};
     target.epoch = {random.one_in(2) ? 0 : number()};
@@ -276,6 +277,32 @@ struct Thrower {
   }
 };
 
+template <class Reply, class Request>
+Task<Result<Reply>> ask(rpc::Peer& peer, Executor& executor, rpc::Opcode opcode, Request request) {
+  const Buffer body = encode(request);
+  const rpc::Call call{opcode, ByteView(body), {}, {}, executor.now() + 10s};
+  VARVE_CO_TRY(const rpc::Reply reply, co_await peer.call(call));
+  co_return decode<Reply>(reply.body);
+}
+
+// A handle for the lies to carry, or they would not get far. Over the system's same-host address.
+Task<Result<Uuid>> open_handle(Executor& executor, std::string system, std::string pool,
+                               std::string container) {
+  std::vector<std::unique_ptr<network::Network>> networks;
+  VARVE_CO_TRY(auto local, network::make_local(executor));
+  networks.push_back(std::move(local));
+  const auto node = rpc::make_node(executor, std::move(networks), rpc::Node::Options());
+  VARVE_CO_TRY(const auto peer, co_await node->connect(system, executor.now() + 10s));
+  VARVE_CO_TRY(const auto connected,
+               co_await ask<pool::ConnectPoolReply>(*peer, executor, pool::kPoolConnect,
+                                                    pool::ConnectPool{pool, 2}));
+  VARVE_CO_TRY(const auto opened,
+               co_await ask<container::OpenContainerReply>(
+                   *peer, executor, container::kContainerOpen,
+                   container::OpenContainer{connected.info.uuid, connected.handle, container, 2}));
+  co_return opened.handle;
+}
+
 Uuid parse_uuid(const char* text) {
   Result<Uuid> uuid = Uuid::parse(text);
   return uuid.ok() ? *uuid : Uuid{};
@@ -297,12 +324,22 @@ int program(int argc, char** argv) {
     return 1;
   }
   (*network)->set_receiver(receiver);
+  Uuid handle;
+  if (argc > 6) {
+    const Result<Uuid> opened = executor.block_on(open_handle(executor, argv[6], argv[3], argv[4]));
+    if (!opened.ok()) {
+      std::fprintf(stderr, "%s\n", opened.error().describe().c_str());
+      return 1;
+    }
+    handle = *opened;
+  }
   Thrower thrower{executor,
                   **network,
                   address,
                   Random(seed),
                   argc > 4 ? parse_uuid(argv[3]) : Uuid{},
                   argc > 4 ? parse_uuid(argv[4]) : Uuid{},
+                  handle,
                   nullptr};
   executor.block_on(Thrower::run(thrower, std::strtoull(argv[2], nullptr, 10)));
   std::printf(

@@ -10,11 +10,14 @@ struct Handles {
   uint64_t oldest_ns = ~0ULL;
 };
 
-Handles handles_of(const State& state, const Uuid& pool, const Uuid& container) {
+// Those that stay; the removal of the others goes to the batch.
+template <class Evicted>
+Handles handles_of(const State& state, const Uuid& pool, const Uuid& container, Evicted evicted, Batch& batch) {
   Handles all;
   state.scan(handles_prefix(pool, container), [&](std::string_view key, const Buffer& value) {
     auto record = decode<OpenRecord>(value);
     if (!record.ok()) return true;
+    if (evicted(*record)) return batch.push_back({std::string(key), std::nullopt}), true;
     ++all.number;
     all.exclusive |= (record->flags & kOpenExclusive) != 0;
     if (record->opened_ns < all.oldest_ns) {
@@ -47,12 +50,17 @@ Result<Decision<OpenContainerReply>> open(const State& state, const OpenContaine
     return Error(Code::kBusy, "container '" + request.name + "' is being rolled back to the snapshot at epoch " +
                                   std::to_string(rollback->to.value) +
                                   "; should that have failed, open it exclusively and roll back again");
-  const Handles others = handles_of(state, request.pool, container.uuid);
+  Decision<OpenContainerReply> decision;
+  const bool evicts_all = request.flags & kOpenEvictAll, evicts_own = request.flags & kOpenEvict;
+  if (evicts_all) VARVE_CHECK(pool::require(held, security::kSetAcl, noun + ", to evict others", context));
+  const auto evicted = [&](const OpenRecord& record) {
+    return evicts_all || (evicts_own && record.uid == context.uid);
+  };
+  const Handles others = handles_of(state, request.pool, container.uuid, evicted, decision.batch);
   if (others.exclusive || ((request.flags & kOpenExclusive) && others.number > 0))
     return Error(Code::kBusy, "container '" + request.name + "' is in use (" + std::to_string(others.number) +
                                   " handles" + (others.exclusive ? ", exclusively" : "") +
                                   "); wait until it is closed");
-  Decision<OpenContainerReply> decision;
   if (others.number >= kOpenHandlesMax) decision.batch.push_back({others.oldest, std::nullopt});
   const OpenRecord record{request.flags, context.uid, context.now_ns};
   decision.batch.push_back({handles_prefix(request.pool, container.uuid) + context.fresh.to_string() + "@" +
@@ -62,7 +70,7 @@ Result<Decision<OpenContainerReply>> open(const State& state, const OpenContaine
   decision.batch.push_back({container_key(request.pool, container.uuid), encode(container)});
   decision.reply.handle = context.fresh;
   decision.reply.info = describe(state, request.pool, container, true);
-  ++decision.reply.info.handles;
+  decision.reply.info.handles = static_cast<uint32_t>(others.number + 1);
   return decision;
 }
 

@@ -18,7 +18,7 @@ DiffAnchor anchor_of(const store::DiffAnchor& anchor) {
 
 Task<Result<Buffer>> Service::list_differences(const DiffRequest& request) {
   const block::Lsn seen = volume_.last_committed();
-  VARVE_CO_TRY(store::Container * container, find(request.target));
+  VARVE_CO_TRY(store::Container * container, find(request.target, Access::kRead));
   VARVE_CO_TRY(const store::DiffAnchor from, anchor_of(request.anchor));
   Buffer body;
   // Fewer where their keys do not fit a reply; one always does.

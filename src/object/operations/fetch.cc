@@ -43,7 +43,7 @@ Task<Result<void>> Service::read_parts(FetchWork& work) {
 }
 
 Task<Result<void>> Service::fetch_into(FetchWork& work, rpc::Request& request) {
-  VARVE_CO_TRY(store::Container * container, find(work.target));
+  VARVE_CO_TRY(store::Container * container, find(work.target, Access::kRead));
   const block::Volume::Pin pin = volume_.pin();
   store::Fetch fetch;
   fetch.oid = work.target.oid;

@@ -52,7 +52,7 @@ Task<Result<Buffer>> Service::list_keys(const ListRequest& request) {
   if (static_cast<uint8_t>(request.scope) > static_cast<uint8_t>(ListScope::kRanges))
     co_return Error(Code::kInvalid, "a listing does not say of what");
   const block::Lsn seen = volume_.last_committed();
-  VARVE_CO_TRY(store::Container * container, find(request.target));
+  VARVE_CO_TRY(store::Container * container, find(request.target, Access::kRead));
   ListReply reply;
   store::Anchor anchor = anchor_of(request.anchor);
   uint64_t room = request.bytes_limit ? std::min<uint64_t>(request.bytes_limit + 64, kReplyBytes) : kReplyBytes;
@@ -98,7 +98,7 @@ Task<void> Service::list(rpc::Request& request) {
 Task<Result<Buffer>> Service::list_all_objects(const ListObjectsRequest& request) {
   VARVE_CO_CHECK(check(request.anchor));
   const block::Lsn seen = volume_.last_committed();
-  VARVE_CO_TRY(store::Container * container, find(request.target));
+  VARVE_CO_TRY(store::Container * container, find(request.target, Access::kRead));
   store::Anchor anchor = anchor_of(request.anchor);
   const uint32_t limit = std::min(request.limit ? request.limit : kObjectsMax, kObjectsMax);
   ListObjectsReply reply;

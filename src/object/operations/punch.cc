@@ -3,7 +3,7 @@
 namespace varve::object {
 
 Result<block::Lsn> Service::punch_one(const PunchRequest& request, size_t dkey) {
-  VARVE_TRY(store::Container * container, find(request.target));
+  VARVE_TRY(store::Container * container, find(request.target, Access::kWrite));
   store::Punch punch;
   punch.scope = static_cast<store::Punch::Scope>(request.scope);
   punch.oid = request.target.oid;

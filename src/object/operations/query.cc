@@ -9,7 +9,7 @@ Task<void> Service::query(rpc::Request& request) {
     fail(request, message.error());
     co_return;
   }
-  auto container = find(message->target);
+  auto container = find(message->target, Access::kRead);
   if (!container.ok()) {
     fail(request, container.error());
     co_return;

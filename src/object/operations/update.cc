@@ -145,14 +145,14 @@ Task<Result<Epoch>> Service::store_update(UpdateWork& work, Instant deadline) {
   if (!volume_.ready_for(bytes)) VARVE_CO_CHECK(co_await volume_.wait_ready(bytes));
   // The caller may have tried again, and written something newer since.
   if (executor_.now() > deadline) co_return Error(Code::kTimedOut, "an update reached its deadline on the server");
-  VARVE_CO_TRY(store::Container * container, find(work.target));
+  VARVE_CO_TRY(store::Container * container, find(work.target, Access::kWrite));
   VARVE_CO_TRY(update.epoch, epoch_for(work.target));
   auto stored = store_.update(*container, update);
   if (stored.code() == Code::kNoSpace) {
     const bool helped = co_await wait_for_space(deadline);
     if (helped) {
       VARVE_CO_CHECK(co_await prepare_transaction(bytes));
-      VARVE_CO_TRY(container, find(work.target));
+      VARVE_CO_TRY(container, find(work.target, Access::kWrite));
       VARVE_CO_TRY(update.epoch, epoch_for(work.target));
       stored = store_.update(*container, update);
     }
@@ -177,7 +177,7 @@ Task<void> Service::update(rpc::Request& request) {
   }
   Result<void> ready = work->prepare(request.body(), request.bulk_bytes());
   if (ready.ok()) {
-    auto found = find(work->target);
+    auto found = find(work->target, Access::kWrite);
     if (!found.ok()) ready = std::move(found.error());
   }
   Result<Epoch> stored = kEpochNone;

@@ -39,6 +39,9 @@ Result<void> UpdateWork::add_values(Akey& akey) {
   uint32_t next_checksum = 0;
   if (akey.kind == ValueKind::kSingle) {
     if (akey.ranges > 0) return Error(Code::kBadIo, "a single value has no ranges");
+    if (akey.single_length > kSingleBytesMax)
+      return Error(Code::kRecordTooBig, "a single value of " + std::to_string(akey.single_length) +
+                                            " bytes; at most " + std::to_string(kSingleBytesMax) + " are possible");
     VARVE_CHECK(add_value(akey, akey.punch ? 0 : akey.single_length, next_checksum));
   } else if (akey.kind == ValueKind::kArray) {
     if (akey.ranges == 0) return Error(Code::kBadIo, "an array update names no range");
