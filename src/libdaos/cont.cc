@@ -106,7 +106,9 @@ int daos_cont_open2(daos_handle_t poh, const char* cont, unsigned int flags, dao
                     daos_cont_info_t* info, daos_event_t* ev) {
   const Result<client::Pool> pool = pool_of(poh);
   if (!pool) return failure(pool.error());
-  if (!cont || !*cont || !coh || (flags & ~static_cast<unsigned>(DAOS_COO_MASK)))
+  const unsigned mode = flags & DAOS_COO_IO_BASE_MASK;
+  if (!cont || !*cont || !coh || (flags & ~static_cast<unsigned>(DAOS_COO_MASK)) ||
+      __builtin_popcount(mode) != 1)
     return code(Code::kInvalid);
   if ((*pool)->flags == DAOS_PC_RO && (flags & (DAOS_COO_RW | DAOS_COO_EX)))
     return failure(Error(Code::kNoPermission, "the pool is connected for reading only"));

@@ -43,8 +43,13 @@ class Shell {
 
   Context context(const Caller& caller) {
     const uint64_t high = executor.random().next();
-    return {executor.clock().wall_ns(), Uuid::from_random(high, executor.random().next()), caller.uid, caller.gid,
-            names.identity(caller.uid, caller.gid), !caller.known || names.is_administrator(caller.uid)};
+    Context context{executor.clock().wall_ns(), Uuid::from_random(high, executor.random().next()), caller.uid,
+                    caller.gid};
+    context.trusted = !caller.known || names.is_administrator(caller.uid);
+    // Further groups matter only where a list is asked.
+    if (context.trusted) context.who = {names.user(caller.uid), {names.group(caller.gid)}};
+    else context.who = names.identity(caller.uid, caller.gid);
+    return context;
   }
   // kTimedOut if the caller's deadline passes first. Only one holds the turn.
   Task<Result<void>> take_turn(Caller caller) {
