@@ -176,6 +176,44 @@ Task<void> call_many(Peer& peer, Opcode opcode, int count, Instant deadline, int
   for (const auto& result : results) good += result.ok();
 }
 
+Task<void> call_cancelled(Peer& peer, Opcode opcode, uint64_t bulk_bytes, Instant deadline,
+                          Cancellation& cancellation, Code& code) {
+  const Buffer bulk = pattern(bulk_bytes, 1);
+  const ByteView from(bulk);
+  Call call;
+  call.opcode = opcode;
+  call.bulk = Gather(&from, 1);
+  call.deadline = deadline;
+  call.cancellation = &cancellation;
+  code = (co_await peer.call(call)).code();
+}
+
+TEST_P(Rpc, ACancelledCallEndsAtOnceAndOthersGoOn) {
+  serve();
+  connect();
+  Cancellation cancellation;
+  Code waiting = Code::kUnknown, refused = Code::kUnknown, other = Code::kUnknown;
+  Executor& executor = world_->executor();
+  Cancellation nobodys;
+  executor.spawn(call_cancelled(*peer_, kSilent, 0, soon(30s), cancellation, waiting));
+  executor.spawn(call_cancelled(*peer_, kSilent, 0, soon(30s), nobodys, other));
+  world_->run_until([&] { return silent_ == 2; });
+  const Instant begin = executor.now();
+  cancellation.request(false);
+  world_->run_until([&] { return waiting != Code::kUnknown; });
+  EXPECT_EQ(waiting, Code::kCanceled);
+  EXPECT_LT(executor.now() - begin, 1s);
+  // What is cancelled already does not even begin.
+  world_->run(call_cancelled(*peer_, kEcho, 10, soon(), cancellation, refused));
+  EXPECT_EQ(refused, Code::kCanceled);
+  EXPECT_EQ(other, Code::kUnknown);
+  release_.notify_all();
+  world_->run_until([&] { return other != Code::kUnknown; });
+  EXPECT_EQ(other, Code::kOk);
+  world_->run(echo_once(*this, *peer_, soon(), 100, 100'000));
+  EXPECT_FALSE(peer_->closed());
+}
+
 TEST_P(Rpc, CreditsBoundWhatIsUnderWay) {
   serve();
   connect({.credits = 8});
