@@ -93,13 +93,43 @@ Task<Result<void>> SessionImpl::change_pool_acl(std::string name, pool::AclVerb 
                           std::move(request));
 }
 
+Task<Result<std::vector<pool::Attribute>>> SessionImpl::attributes_in_parts(
+    const AskAttributes& ask_for, pool::AttributeVerb verb,
+    std::vector<pool::Attribute> attributes) {
+  std::vector<pool::Attribute> all;
+  if (verb == pool::AttributeVerb::kList) {
+    for (bool more = true; more;) {
+      std::vector<pool::Attribute> after;
+      if (!all.empty()) after.push_back({all.back().name, {}, false});
+      VARVE_CO_TRY(pool::AttributesReply page, co_await ask_for(std::move(after)));
+      more = page.more && !page.attributes.empty();
+      std::move(page.attributes.begin(), page.attributes.end(), std::back_inserter(all));
+    }
+    co_return all;
+  }
+  Result<pool::AttributesReply> reply = co_await ask_for(attributes);
+  if (reply) co_return std::move(reply->attributes);
+  if (reply.code() != Code::kOverflow || attributes.size() < 2) co_return std::move(reply.error());
+  // More than a message holds: one half after the other.
+  const auto middle = attributes.begin() + static_cast<ptrdiff_t>(attributes.size() / 2);
+  std::vector<pool::Attribute> halves[2] = {{attributes.begin(), middle},
+                                            {middle, attributes.end()}};
+  for (std::vector<pool::Attribute>& half : halves) {
+    VARVE_CO_TRY(auto part, co_await attributes_in_parts(ask_for, verb, std::move(half)));
+    std::move(part.begin(), part.end(), std::back_inserter(all));
+  }
+  co_return all;
+}
+
 Task<Result<std::vector<pool::Attribute>>> SessionImpl::pool_attributes(
     Pool pool, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) {
   VARVE_CO_CHECK(check_handle(pool));
-  pool::PoolAttributes request{next_operation(), pool->uuid, verb, std::move(attributes)};
-  VARVE_CO_TRY(auto reply, co_await ask<pool::AttributesReply>(
-                               pool::kPoolAttributes, "pool attributes", std::move(request)));
-  co_return std::move(reply.attributes);
+  const AskAttributes ask_for = [this, &pool, verb](std::vector<pool::Attribute> part) {
+    return ask<pool::AttributesReply>(
+        pool::kPoolAttributes, "pool attributes",
+        pool::PoolAttributes{next_operation(), pool->uuid, verb, std::move(part)});
+  };
+  co_return co_await attributes_in_parts(ask_for, verb, std::move(attributes));
 }
 
 Task<Result<container::ContainerInfo>> SessionImpl::create_container(
@@ -192,12 +222,13 @@ Task<Result<void>> SessionImpl::change_container_acl(Pool pool, std::string name
 Task<Result<std::vector<pool::Attribute>>> SessionImpl::container_attributes(
     Container container, pool::AttributeVerb verb, std::vector<pool::Attribute> attributes) {
   VARVE_CO_CHECK(check_handle(container));
-  container::ContainerAttributes request{next_operation(), container->pool->uuid, container->uuid,
-                                         verb, std::move(attributes)};
-  VARVE_CO_TRY(auto reply,
-               co_await ask<pool::AttributesReply>(container::kContainerAttributes,
-                                                   "container attributes", std::move(request)));
-  co_return std::move(reply.attributes);
+  const AskAttributes ask_for = [this, &container, verb](std::vector<pool::Attribute> part) {
+    return ask<pool::AttributesReply>(
+        container::kContainerAttributes, "container attributes",
+        container::ContainerAttributes{next_operation(), container->pool->uuid, container->uuid,
+                                       verb, std::move(part)});
+  };
+  co_return co_await attributes_in_parts(ask_for, verb, std::move(attributes));
 }
 
 Task<Result<uint64_t>> SessionImpl::allocate_object_ids(Container container, uint64_t count) {

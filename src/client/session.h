@@ -135,6 +135,13 @@ class SessionImpl final : public Session {
   template <class Request>
   Task<Result<void>> tell(rpc::Opcode opcode, const char* verb, Request request);
 
+  // --- services.cc: as many requests as the attributes need; what is more than one is not atomic.
+  using AskAttributes =
+      std::function<Task<Result<pool::AttributesReply>>(std::vector<pool::Attribute>)>;
+  Task<Result<std::vector<pool::Attribute>>> attributes_in_parts(
+      const AskAttributes& ask_for, pool::AttributeVerb verb,
+      std::vector<pool::Attribute> attributes);
+
   // The open connection to a target, or null. Never suspends.
   std::shared_ptr<rpc::Peer> open_target(const std::shared_ptr<const placement::PoolMap>& map,
                                          uint32_t target);

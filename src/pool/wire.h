@@ -186,7 +186,8 @@ struct ChangeAcl {
   void visit(Archive& archive) { archive(operation, name, verb, entries); }
 };
 
-// User attributes, of pools and of containers: set, get or delete by name, or list all names.
+// User attributes, of pools and of containers: set, get or delete by name, or list names: a page of those after
+// the one that the request names (none: from the first).
 enum class AttributeVerb : uint8_t { kSet, kGet, kDelete, kList };
 struct Attribute {
   std::string name;
@@ -205,8 +206,9 @@ struct PoolAttributes {
 };
 struct AttributesReply {
   std::vector<Attribute> attributes;
+  bool more = false;  // kList: after the last of these
   template <class Archive>
-  void visit(Archive& archive) { archive(attributes); }
+  void visit(Archive& archive) { archive(attributes, more); }
 };
 
 }  // namespace varve::pool

@@ -558,6 +558,38 @@ TEST_F(CApi, SevenHundredContainersAreListed) {
     ASSERT_EQ(daos_cont_destroy(pool_, ("many" + std::to_string(i)).c_str(), 0, nullptr), 0);
 }
 
+TEST_F(CApi, AThousandAttributes) {
+  constexpr int kCount = 1000;
+  std::string value(1000, '\0');
+  for (int i = 0; i < kCount; ++i) {
+    const std::string name = "name" + std::to_string(i) + std::string(80, 'n');
+    const char* names[] = {name.c_str()};
+    const void* values[] = {value.data()};
+    const size_t sizes[] = {value.size()};
+    ASSERT_EQ(daos_cont_set_attr(container_, 1, names, values, sizes, nullptr), 0);
+  }
+  std::string listed(200'000, '\0');
+  size_t size = listed.size();
+  ASSERT_EQ(daos_cont_list_attr(container_, listed.data(), &size, nullptr), 0);
+  EXPECT_EQ(std::count(listed.begin(), listed.begin() + static_cast<ptrdiff_t>(size), '\0'),
+            kCount);
+  // Two values that do not fit one message.
+  std::string large[2] = {std::string(40'000, 'a'), std::string(40'000, 'b')};
+  const char* names[] = {"first", "second"};
+  const size_t sizes[] = {large[0].size(), large[1].size()};
+  const void* values[] = {large[0].data(), large[1].data()};
+  const std::string gone = "name5" + std::string(80, 'n'), other = "name6" + std::string(80, 'n');
+  const char* unwanted[] = {gone.c_str(), other.c_str()};
+  ASSERT_EQ(daos_cont_del_attr(container_, 2, unwanted, nullptr), 0);
+  ASSERT_EQ(daos_cont_set_attr(container_, 2, names, values, sizes, nullptr), 0);
+  std::string got[2] = {std::string(40'000, '-'), std::string(40'000, '-')};
+  void* into[] = {got[0].data(), got[1].data()};
+  size_t rooms[] = {got[0].size(), got[1].size()};
+  ASSERT_EQ(daos_cont_get_attr(container_, 2, names, into, rooms, nullptr), 0);
+  EXPECT_EQ(got[0], large[0]);
+  EXPECT_EQ(got[1], large[1]);
+}
+
 TEST_F(CApi, TheLargestSingleValue) {
   daos_handle_t object = open();
   SingleValue large("d", "a", std::string(64 << 20, 'x'));

@@ -3,6 +3,9 @@
 namespace varve::pool {
 namespace {
 
+// Of one page of names; what a name takes besides its bytes.
+constexpr size_t kPageBytes = 40 * kKiB, kEntryBytes = 16;
+
 Result<void> check(const std::vector<Attribute>& attributes) {
   for (const Attribute& attribute : attributes) {
     if (attribute.name.empty() || attribute.name.size() > kAttributeNameBytesMax)
@@ -14,6 +17,20 @@ Result<void> check(const std::vector<Attribute>& attributes) {
                                        std::to_string(kAttributeValueBytesMax) + " are kept");
   }
   return {};
+}
+
+AttributesReply list_page(const State& state, const std::string& prefix, const std::string& after) {
+  AttributesReply reply;
+  size_t bytes = 0;
+  state.scan(prefix, [&](std::string_view key, const Buffer&) {
+    key.remove_prefix(prefix.size());
+    if (!after.empty() && key <= after) return true;
+    bytes += kEntryBytes + key.size();
+    reply.more = bytes > kPageBytes;
+    if (!reply.more) reply.attributes.push_back({std::string(key), {}, true});
+    return !reply.more;
+  });
+  return reply;
 }
 
 }  // namespace
@@ -40,10 +57,7 @@ Result<Decision<AttributesReply>> attributes(const State& state, const std::stri
       }
       return decision;
     case AttributeVerb::kList:
-      state.scan(prefix, [&](std::string_view key, const Buffer&) {
-        decision.reply.attributes.push_back({std::string(key.substr(prefix.size())), {}, true});
-        return true;
-      });
+      decision.reply = list_page(state, prefix, attributes.empty() ? "" : attributes[0].name);
       return decision;
   }
   return Error(Code::kInvalid, "attributes: verb " + std::to_string(static_cast<int>(verb)) + " is not known");
