@@ -12,7 +12,7 @@ namespace {
 // died.
 constexpr Duration kAttempt = 5s;
 // What any network is trusted to move, to give bulk its time: 50 MB/s.
-constexpr uint64_t kBulkBytesPerMs = 50'000;
+constexpr uint64_t kBulkBytesPerMs = 50'000, kAttemptBytesMax = 1ULL << 40;
 constexpr Duration kPauseFirst = 10ms, kPauseMax = 500ms;
 constexpr size_t kMapsKept = 8;
 
@@ -104,7 +104,9 @@ Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& erro
 }
 
 Instant SessionImpl::attempt_deadline(const Attempt& attempt, uint64_t bulk_bytes) const {
-  const Duration time = kAttempt + std::chrono::milliseconds(bulk_bytes / kBulkBytesPerMs);
+  // What is more than any request may have is refused further on.
+  const uint64_t bytes = std::min(bulk_bytes, kAttemptBytesMax);
+  const Duration time = kAttempt + std::chrono::milliseconds(bytes / kBulkBytesPerMs);
   return std::min(attempt.deadline, attempt.now + time);
 }
 

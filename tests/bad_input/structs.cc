@@ -111,6 +111,12 @@ CHOICE(d_iov_t) {
 CHOICE(d_iov_t*) {
   if (in.pick(4) == 0) return nullptr;
   d_iov_t* iov = in.keep(in.iov());
+  if (is_name(parameter) == "glob") {
+    // Filled by the call: as long as it says.
+    const size_t bytes = in.one_of<size_t>({0, 8, 4096});
+    *iov = {in.pick(3) ? in.block(bytes) : nullptr, bytes, bytes};
+    return iov;
+  }
   // Keys: lengths that no key has, and one that is only too long.
   if (in.pick(8) == 0) *iov = {in.block(65536, 'k'), 65536, 65536};
   return iov;

@@ -1,6 +1,8 @@
 // daos_errno.h: names and meanings of error numbers.
 #include "daos_errno.h"
 
+#include <climits>
+
 namespace {
 
 struct ErrorName {
@@ -18,7 +20,7 @@ constexpr ErrorName kErrors[] = {
 #undef VARVE_ERROR
 
 const ErrorName* find(int number) {
-  if (number < 0) number = -number;
+  if (number < 0 && number != INT_MIN) number = -number;
   for (const ErrorName& error : kErrors)
     if (error.number == number) return &error;
   return nullptr;
