@@ -188,14 +188,19 @@ Task<Result<Buffer>> Service::update_acl(ChangeAcl request, Caller caller) {
   co_return co_await shell_.change(caller, request.operation, kContainerChangeAcl, decide);
 }
 
+Result<void> Service::permit(const Uuid& pool, const Uuid& uuid, uint64_t any_of, const char* what,
+                             const Caller& caller) {
+  VARVE_TRY(const ContainerRecord container, find_container(shell_.store, pool, uuid));
+  const pool::Context context = shell_.context(caller);
+  return pool::require(pool::permissions(container.properties, kGuarded, context), any_of,
+                       std::string(what) + " of container " + uuid.to_string(), context);
+}
+
 Task<Result<Buffer>> Service::container_attributes(ContainerAttributes request, Caller caller) {
   const auto decide = [&]() -> Decided {
-    VARVE_TRY(const ContainerRecord container, find_container(shell_.store, request.pool, request.container));
     const bool changes = request.verb == pool::AttributeVerb::kSet || request.verb == pool::AttributeVerb::kDelete;
-    const pool::Context context = shell_.context(caller);
-    VARVE_CHECK(pool::require(pool::permissions(container.properties, kGuarded, context),
-                              changes ? security::kWrite : security::kRead,
-                              "attributes of container " + container.uuid.to_string(), context));
+    VARVE_CHECK(permit(request.pool, request.container, changes ? security::kWrite : security::kRead, "attributes",
+                       caller));
     const std::string prefix = attributes_prefix(request.pool, request.container);
     VARVE_TRY(auto decision, pool::attributes(shell_.store, prefix, request.verb, request.attributes));
     return std::pair(std::move(decision.batch), encode(decision.reply));
@@ -222,6 +227,7 @@ Task<Result<Buffer>> Service::make_snapshot(CreateSnapshot request, Caller calle
                shell_.operations.find(request.operation.client, request.operation.sequence, kSnapshotCreate));
   if (first) co_return *first;
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_CHECK(permit(request.pool, request.container, security::kWrite, "a snapshot", caller));
   const Epoch epoch = co_await cut(pool.targets);
   VARVE_CO_TRY(Batch batch, create_snapshot(shell_.store, request, epoch));
   // The targets keep it before it is written down: nothing of it may be merged away meanwhile.
@@ -276,6 +282,7 @@ Task<Result<Buffer>> Service::roll_back(RollbackContainer request, Caller caller
                shell_.operations.find(request.operation.client, request.operation.sequence, kContainerRollback));
   if (first) co_return *first;
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_CHECK(permit(request.pool, request.container, security::kWrite, "a rollback", caller));
   VARVE_CO_CHECK(check_rollback(shell_.store, request, shell_.context(caller)));
   VARVE_CO_CHECK(co_await do_rollback(request, pool.targets));
   co_return encode(pool::Empty{});
@@ -283,6 +290,7 @@ Task<Result<Buffer>> Service::roll_back(RollbackContainer request, Caller caller
 
 Task<Result<Buffer>> Service::drop_snapshot(DestroySnapshot request, Caller caller) {
   const auto decide = [&]() -> Decided {
+    VARVE_CHECK(permit(request.pool, request.container, security::kWrite, "a snapshot", caller));
     VARVE_TRY(Batch batch, destroy_snapshot(shell_.store, request));
     return std::pair(std::move(batch), encode(pool::Empty{}));
   };

@@ -36,6 +36,9 @@ class Service {
   Task<Result<Buffer>> roll_back(RollbackContainer request, Caller caller);
 
  private:
+  // kNoPermission unless the caller has one of `any_of` on the container.
+  Result<void> permit(const Uuid& pool, const Uuid& container, uint64_t any_of, const char* what,
+                      const Caller& caller);
   Task<Result<void>> create_on_targets(Uuid pool, Uuid container, uint32_t targets);
   Task<Result<void>> destroy_on_targets(Uuid pool, Uuid container, uint32_t targets);
   // All that are written down, and one more (kEpochNone: no more).
