@@ -42,7 +42,8 @@ Result<Decision<OpenContainerReply>> open(const State& state, const OpenContaine
                                           "' cannot be opened for writing over a read-only connection to its pool");
   const uint64_t held = pool::permissions(container.properties, kGuarded, context);
   const std::string noun = "container '" + request.name + "'";
-  VARVE_CHECK(pool::require(held, security::kRead | security::kGetProperties, noun, context));
+  // A handle is for data: properties alone are no reason to have one.
+  VARVE_CHECK(pool::require(held, security::kRead, noun, context));
   if (request.flags & (kOpenReadWrite | kOpenExclusive))
     VARVE_CHECK(pool::require(held, security::kWrite, noun + ", for writing", context));
   VARVE_TRY(const auto rollback, unfinished_rollback(state, request.pool, container.uuid));
