@@ -304,7 +304,7 @@ TEST_F(EngineTest, bad_updates_are_refused) {
   akey.single_length = 99;
   EXPECT_EQ(send(), Code::kBadIo);
   akey.single_length = ~0ULL;
-  EXPECT_EQ(send(), Code::kBadIo);
+  EXPECT_EQ(send(), Code::kRecordTooBig);
   akey.single_length = 100;
   const std::string long_key(5000, 'k');
   akey.akey = as_bytes(long_key);
@@ -334,6 +334,8 @@ TEST_F(EngineTest, destroyed_containers_are_gone) {
   container::DestroyContainer destroy;
   destroy.pool = pool_;
   destroy.name = "box";
+  EXPECT_EQ(ask<pool::Empty>(container::kContainerDestroy, destroy).code(), Code::kBusy);
+  destroy.force = true;
   ASSERT_TRUE(ask<pool::Empty>(container::kContainerDestroy, destroy).ok());
   EXPECT_EQ(update("d", value_of(64, 1)).code(), Code::kNoHandle);
   EXPECT_EQ(fetch("d").code(), Code::kNoHandle);

@@ -96,6 +96,9 @@ struct Thrower {
   }
 
   Buffer frame(uint16_t opcode, ByteView body, ByteView bulk, uint64_t beside = 0) {
+    // What no frame holds is cut, and a lie all the same.
+    body = body.first(std::min<size_t>(body.size(), rpc::kBodyBytesMax));
+    bulk = bulk.first(std::min<size_t>(bulk.size(), rpc::kBodyBytesMax - body.size()));
     rpc::FrameHeader header;
     header.kind = rpc::Kind::kRequest;
     header.opcode = opcode;
