@@ -93,7 +93,8 @@ Result<void> check_fetch(ByteView dkey, std::span<const IoDescriptor> descriptor
 bool inserts(uint64_t conditions, std::span<const IoDescriptor> descriptors) {
   if (conditions & (kCondDkeyInsert | kCondAkeyInsert)) return true;
   return std::any_of(descriptors.begin(), descriptors.end(), [](const IoDescriptor& descriptor) {
-    return (descriptor.conditions & kCondAkeyInsert) != 0;
+    // One without bytes asks that nothing be there: that is not its own doing.
+    return (descriptor.conditions & kCondAkeyInsert) != 0 && !descriptor.from.empty();
   });
 }
 

@@ -28,6 +28,10 @@ Task<Result<Status>> FileSystem::status_of(Session& session, Inode inode) {
     status.size = found.size;
     epoch = found.epoch;
   }
+  if (inode.shared) {
+    VARVE_CO_TRY(const std::vector<std::string> names, co_await link_keys(session, inode.oid));
+    status.links = names.size();
+  }
   status.mtime_ns =
       epoch.value > inode.mtime_epoch ? static_cast<int64_t>(epoch.value) : inode.mtime_ns;
   status.atime_ns = inode.atime_ns ? inode.atime_ns : status.mtime_ns;
@@ -79,10 +83,7 @@ Task<Result<Status>> FileSystem::set_attributes(Session& session, const Node& no
   if (change.uid || change.gid) descriptors.push_back(single_value(kOwnerKey, values[1]));
   if (change.mtime_ns || change.atime_ns) descriptors.push_back(single_value(kTimesKey, values[2]));
   if (!descriptors.empty()) {
-    Result<Epoch> stored = co_await session.update(node.parent->object, as_bytes(node.name),
-                                                   store::kCondDkeyUpdate, descriptors);
-    if (stored.code() == Code::kNonexistent) co_return no_such_entry(node.name);
-    if (!stored) co_return std::move(stored.error());
+    VARVE_CO_CHECK(co_await update_records(session, node, std::move(descriptors)));
     inode.ctime_ns = std::max(inode.ctime_ns, now_ns);
   }
   if (change.permissions) inode.mode = (inode.mode & S_IFMT) | mode.permissions;

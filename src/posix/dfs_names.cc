@@ -139,6 +139,7 @@ int dfs_dup(dfs_t* dfs, dfs_obj_t* obj, int flags, dfs_obj_t** new_obj) {
   node->file = obj->node->file;
   node->writable = wants_writing(flags);
   node->written = obj->node->written.load();
+  node->shared = obj->node->shared.load();
   *new_obj = new_handle(dfs, std::move(node));
   return 0;
 }
@@ -190,7 +191,8 @@ int dfs_remove(dfs_t* dfs, dfs_obj_t* parent, const char* name, bool force, daos
   if (!directory) return ENOTDIR;
   return run_now([&](Session& session) -> Task<Result<void>> {
     VARVE_CO_TRY(const ObjectId removed,
-                 co_await dfs->file_system->remove(session, directory, name, force));
+                 co_await dfs->file_system->remove(session, directory, name, force, 0,
+                                                   oid != nullptr));
     if (oid) *oid = c_oid(removed);
     co_return Result<void>();
   });

@@ -272,7 +272,7 @@ int dfs_sys_remove_type(dfs_sys_t* dfs_sys, const char* path, bool force, mode_t
   const DirectoryPtr directory = place.parent.object->node->directory;
   return run_now([&](Session& session) -> Task<Result<void>> {
     VARVE_CO_TRY(const ObjectId removed, co_await dfs_sys->dfs->file_system->remove(
-                                             session, directory, place.name, force, mode & S_IFMT));
+                                             session, directory, place.name, force, mode & S_IFMT, oid != nullptr));
     if (oid) *oid = c_oid(removed);
     co_return Result<void>();
   });

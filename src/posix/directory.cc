@@ -9,6 +9,7 @@ namespace {
 // Entries that one call looks at or removes side by side.
 constexpr size_t kEntriesAtOnce = 32;
 constexpr uint32_t kPageEntries = 512;
+constexpr int kAttempts = 16;
 
 struct StatusJob {
   FileSystem* file_system;
@@ -37,7 +38,7 @@ struct RemovalJob {
 };
 Task<Result<void>> remove_one(RemovalJob& job) {
   Result<ObjectId> removed =
-      co_await job.file_system->remove(*job.session, job.directory, job.name, true);
+      co_await job.file_system->remove(*job.session, job.directory, job.name, true, 0, false);
   if (!removed && removed.code() != Code::kNonexistent) co_return std::move(removed.error());
   co_return Result<void>();
 }
@@ -90,10 +91,35 @@ Task<Result<std::vector<ListedName>>> FileSystem::list_with_status(Session& sess
 }
 
 Task<Result<ObjectId>> FileSystem::remove(Session& session, DirectoryPtr parent,
-                                          std::string_view name, bool force, uint32_t only_type) {
+                                          std::string_view name, bool force, uint32_t only_type,
+                                          bool want_oid) {
   VARVE_CO_CHECK(check_name(name));
   VARVE_CO_CHECK(require_writable());
-  VARVE_CO_TRY(const Inode inode, co_await entry(session, *parent, name));
+  // A file without data, or a symbolic link: one update takes it away unseen.
+  const bool guess = !want_oid && only_type == 0;
+  if (guess && !parent->occupied.load(std::memory_order_relaxed)) {
+    Erasure erasure;
+    erasure.unless_occupied = true;
+    Result<void> erased = co_await erase_entry(session, parent->object, name, std::move(erasure));
+    if (erased) co_return ObjectId();
+    if (erased.code() == Code::kNonexistent) co_return no_such_entry(name);
+    if (erased.code() != Code::kExists) co_return std::move(erased.error());
+  }
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Result<ObjectId> removed =
+        co_await remove_entry(session, parent, name, force, only_type);
+    if (removed.code() != Code::kAgain) co_return removed;
+  }
+  co_return Error(Code::kBusy, "'" + std::string(name) + "' changes all the time; try again later");
+}
+
+// kAgain: it changed meanwhile, and nothing was done.
+Task<Result<ObjectId>> FileSystem::remove_entry(Session& session, DirectoryPtr parent,
+                                                std::string_view name, bool force,
+                                                uint32_t only_type) {
+  VARVE_CO_TRY(Carried there, co_await carry(session, *parent, name, false));
+  const Inode& inode = there.inode;
+  parent->occupied.store(inode.written || inode.is_directory(), std::memory_order_relaxed);
   if (only_type != 0 && (inode.mode & S_IFMT) != only_type) {
     if (inode.is_directory())
       co_return Error(Code::kIsDirectory, "'" + std::string(name) + "' is a directory");
@@ -108,19 +134,35 @@ Task<Result<ObjectId>> FileSystem::remove(Session& session, DirectoryPtr parent,
     if (!left.empty())
       co_return Error(Code::kNotEmpty, "the directory '" + std::string(name) + "' is not empty");
   }
-  const ByteView dkey = as_bytes(name);
-  Result<void> punched = co_await session.punch(parent->object, std::span<const ByteView>(&dkey, 1),
-                                                {}, store::kCondPunch);
-  if (punched.code() == Code::kNonexistent) co_return no_such_entry(name);
-  if (!punched) co_return std::move(punched.error());
-  VARVE_CO_CHECK(co_await remove_object(session, inode));
+  VARVE_CO_CHECK(co_await cancel_renames(session, there.marks));
+  Erasure erasure;
+  erasure.unless_shared = !inode.shared;
+  erasure.unless_renaming = there.marks.empty();
+  erasure.others = there.marks;
+  for (const auto& attribute : there.attributes) erasure.others.push_back(attribute.first);
+  Result<void> erased = co_await erase_entry(session, parent->object, name, std::move(erasure));
+  if (erased.code() == Code::kNonexistent) co_return no_such_entry(name);
+  if (erased.code() == Code::kExists) co_return Code::kAgain;
+  if (!erased) co_return std::move(erased.error());
+  if (inode.is_directory()) VARVE_CO_CHECK(co_await remove_empty(session, parent, name, there));
+  VARVE_CO_CHECK(co_await release_inode(session, inode, parent->object.oid, name));
   co_return inode.oid;
 }
 
-// What an entry that is gone referred to. A file that never was written has nothing.
-Task<Result<void>> FileSystem::remove_object(Session& session, const Inode& inode) {
-  if (inode.is_link() || (inode.is_file() && !inode.written)) co_return Result<void>();
-  VARVE_CO_TRY(const client::Object object, open_object(session, inode.oid));
+// The entry of an empty directory is gone. If somebody made something in it at that moment, it comes
+// back: kNotEmpty.
+Task<Result<void>> FileSystem::remove_empty(Session& session, DirectoryPtr parent,
+                                            std::string_view name, const Carried& entry) {
+  VARVE_CO_TRY(const DirectoryPtr directory, directory_at(session, parent, name, entry.inode));
+  Session::Anchor anchor;
+  VARVE_CO_TRY(const std::vector<ListedName> left, co_await list(session, *directory, anchor, 1));
+  if (left.empty()) co_return Result<void>();
+  VARVE_CO_CHECK(co_await insert(session, *parent, name, entry.inode));
+  co_return Error(Code::kNotEmpty, "the directory '" + std::string(name) + "' is not empty");
+}
+
+Task<Result<void>> FileSystem::remove_object(Session& session, ObjectId oid) {
+  VARVE_CO_TRY(const client::Object object, open_object(session, oid));
   Result<void> punched = co_await session.punch(object, {}, {}, 0);
   if (!punched && punched.code() != Code::kNonexistent) co_return std::move(punched.error());
   co_return Result<void>();

@@ -27,6 +27,8 @@ struct FakeObjects {
   uint64_t clock = 1'700'000'000'000'000'000;  // epochs
   uint64_t next_number = 1;
   uint64_t calls = 0;  // round trips
+  // Calls that are still carried out; then every one fails, as if the client had been killed.
+  uint64_t calls_left = ~0ULL;
 };
 
 class FakeSession final : public client::Session {
@@ -144,9 +146,13 @@ class FakeSession final : public client::Session {
 
  private:
   FakeObjects::Akeys* find(const client::Object& object, ByteView dkey);
-  auto round_trip() {
+  // True: the client is dead, nothing happens any more.
+  Task<bool> round_trip() {
     ++store_.calls;
-    return executor_.yield();
+    co_await executor_.yield();
+    if (store_.calls_left == 0) co_return true;
+    --store_.calls_left;
+    co_return false;
   }
   Executor& executor_;
   FakeObjects& store_;

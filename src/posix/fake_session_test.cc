@@ -74,7 +74,7 @@ FakeObjects::Akeys* FakeSession::find(const client::Object& object, ByteView dke
 }
 
 Task<Result<uint64_t>> FakeSession::allocate_object_ids(client::Container, uint64_t count) {
-  co_await round_trip();
+  if (co_await round_trip()) co_return Code::kCanceled;
   store_.next_number += count;
   co_return store_.next_number - count;
 }
@@ -89,15 +89,16 @@ Result<client::Object> FakeSession::open_object(client::Container container, Obj
 
 Task<Result<Epoch>> FakeSession::update(const client::Object& object, ByteView dkey,
                                         uint64_t conditions, std::span<IoDescriptor> descriptors) {
-  co_await round_trip();
+  if (co_await round_trip()) co_return Code::kCanceled;
   FakeObjects::Akeys* akeys = find(object, dkey);
   if (conditions & store::kCondDkeyInsert && akeys) co_return Code::kExists;
   if (conditions & store::kCondDkeyUpdate && !akeys) co_return Code::kNonexistent;
   for (const IoDescriptor& io : descriptors) {
     const auto found = akeys ? akeys->find(key_text(io.akey)) : FakeObjects::Akeys::iterator();
     const bool there = akeys && found != akeys->end() && found->second.exists();
-    if (conditions & store::kCondAkeyInsert && there) co_return Code::kExists;
-    if (conditions & store::kCondAkeyUpdate && !there) co_return Code::kNonexistent;
+    const uint64_t wanted = conditions & store::kCondPerAkey ? io.conditions : conditions;
+    if (wanted & store::kCondAkeyInsert && there) co_return Code::kExists;
+    if (wanted & store::kCondAkeyUpdate && !there) co_return Code::kNonexistent;
   }
   FakeObjects::Object& stored = store_.objects[object.oid];
   FakeObjects::Akeys& target = stored.dkeys[key_text(dkey)];
@@ -114,7 +115,7 @@ Task<Result<Epoch>> FakeSession::update(const client::Object& object, ByteView d
 
 Task<Result<void>> FakeSession::fetch(const client::Object& object, ByteView dkey, uint64_t,
                                       std::span<IoDescriptor> descriptors) {
-  co_await round_trip();
+  if (co_await round_trip()) co_return Code::kCanceled;
   FakeObjects::Akeys* akeys = find(object, dkey);
   bool too_big = false;
   for (IoDescriptor& io : descriptors) {
@@ -138,7 +139,7 @@ Task<Result<void>> FakeSession::fetch(const client::Object& object, ByteView dke
 
 Task<Result<void>> FakeSession::punch(const client::Object& object, std::span<const ByteView> dkeys,
                                       std::span<const ByteView> akeys, uint64_t conditions) {
-  co_await round_trip();
+  if (co_await round_trip()) co_return Code::kCanceled;
   FakeObjects::Object& stored = store_.objects[object.oid];
   for (ByteView dkey : dkeys) {
     FakeObjects::Akeys* there = find(object, dkey);
@@ -160,7 +161,7 @@ Task<Result<void>> FakeSession::punch(const client::Object& object, std::span<co
 
 Task<Result<Entries>> FakeSession::list_dkeys(const client::Object& object, Anchor& anchor,
                                               uint32_t limit, uint32_t) {
-  co_await round_trip();
+  if (co_await round_trip()) co_return Code::kCanceled;
   Entries entries;
   const std::string after(as_text(anchor.position.key));
   for (const auto& [dkey, akeys] : store_.objects[object.oid].dkeys) {
@@ -175,7 +176,7 @@ Task<Result<Entries>> FakeSession::list_dkeys(const client::Object& object, Anch
 
 Task<Result<Entries>> FakeSession::list_akeys(const client::Object& object, ByteView dkey,
                                               Anchor& anchor, uint32_t, uint32_t) {
-  co_await round_trip();
+  if (co_await round_trip()) co_return Code::kCanceled;
   Entries entries;
   anchor.end = true;
   FakeObjects::Akeys* akeys = find(object, dkey);
@@ -188,7 +189,7 @@ Task<Result<Entries>> FakeSession::list_akeys(const client::Object& object, Byte
 
 Task<Result<object::QueryReply>> FakeSession::query(const client::Object& object, ByteView dkey,
                                                     ByteView akey, uint8_t) {
-  co_await round_trip();
+  if (co_await round_trip()) co_return Code::kCanceled;
   object::QueryReply reply;
   const auto found = store_.objects.find(object.oid);
   if (found == store_.objects.end()) co_return Code::kNonexistent;

@@ -102,12 +102,12 @@ Result<uint64_t> check_ranges(std::span<const FileRange> ranges, uint64_t memory
   return total;
 }
 
-// Before the first data of a file is stored, its entry says that there may be some: who stats a
-// file whose entry does not say so need not look at any target (status_of).
+// Together with the first data of a file its entry says that there may be some: who stats or removes
+// a file whose entry does not say so need not look at any target.
 Task<Result<void>> FileSystem::mark_written(Session& session, Node& node) {
   static constexpr std::byte kMark{1};
   const ByteView mark(&kMark, 1);
-  Result<void> marked = co_await update_record(session, node, kWrittenKey, mark);
+  Result<void> marked = co_await update_record(session, node, kOccupiedKey, mark);
   // The entry was renamed (which marks it) or removed.
   if (!marked && marked.code() != Code::kNonexistent) co_return std::move(marked.error());
   node.written.store(true, std::memory_order_release);
@@ -122,8 +122,20 @@ Task<Result<void>> FileSystem::write(Session& session, Node& node,
     co_return Error(Code::kNoPermission, "'" + node.name + "' is open for reading only");
   VARVE_CO_TRY(const uint64_t total, check_ranges(ranges, size_of(from)));
   if (total == 0) co_return Result<void>();
-  if (!node.written.load(std::memory_order_acquire))
-    VARVE_CO_CHECK(co_await mark_written(session, node));
+  if (node.written.load(std::memory_order_acquire))
+    co_return co_await store_ranges(session, node, ranges, from);
+  // Acknowledged when both are stored: a crash in between leaves data that nobody was promised.
+  auto [stored, marked] = co_await both(store_ranges(session, node, ranges, from),
+                                        mark_written(session, node));
+  VARVE_CO_CHECK(std::move(marked));
+  co_return std::move(stored);
+}
+
+// Checked already.
+Task<Result<void>> FileSystem::store_ranges(Session& session, Node& node,
+                                            std::span<const FileRange> ranges, Gather from) {
+  uint64_t total = 0;
+  for (const FileRange& range : ranges) total += range.length;
   const uint64_t chunk_bytes = node.inode.chunk_bytes, within = ranges[0].offset % chunk_bytes;
   if (ranges.size() == 1 && total <= chunk_bytes - within && total == size_of(from)) {
     const object::Range range{within, total};

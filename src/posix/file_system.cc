@@ -58,6 +58,7 @@ Task<Result<void>> FileSystem::format(Session& session, client::Container contai
   superblock.root_high = root.oid.high;
 
   VARVE_CO_TRY(const client::Object object, session.open_object(container, superblock_oid()));
+  superblock.lease_ms = options.lease_ms;
   const Buffer inode = encode_inode(root);
   const ByteView values[] = {bytes_of(superblock), inode};
   client::IoDescriptor descriptors[] = {single_value(kSuperblockKey, values[0]),
@@ -193,25 +194,22 @@ Task<Result<Inode>> FileSystem::new_inode(Session& session, const Directory& par
 
 Task<Result<void>> FileSystem::insert(Session& session, const Directory& parent,
                                       std::string_view name, const Inode& inode) {
+  static constexpr std::byte kOccupied{1};
   const Buffer record = encode_inode(inode);
-  const ByteView value = record;
-  client::IoDescriptor descriptor = single_value(kInodeKey, value);
-  Result<Epoch> stored = co_await session.update(parent.object, as_bytes(name),
-                                                 store::kCondDkeyInsert, only(descriptor));
-  if (stored.code() == Code::kExists)
-    co_return Error(Code::kExists, "'" + std::string(name) + "' exists already");
-  if (!stored) co_return std::move(stored.error());
-  co_return Result<void>();
-}
-
-Task<Result<void>> FileSystem::update_record(Session& session, const Node& node,
-                                             std::string_view akey, ByteView record) {
-  client::IoDescriptor descriptor = single_value(akey, record);
-  Result<Epoch> stored = co_await session.update(node.parent->object, as_bytes(node.name),
-                                                 store::kCondDkeyUpdate, only(descriptor));
-  if (stored.code() == Code::kNonexistent) co_return no_such_entry(node.name);
-  if (!stored) co_return std::move(stored.error());
-  co_return Result<void>();
+  const ByteView values[] = {record, {&kOccupied, 1}};
+  client::IoDescriptor descriptors[] = {single_value(kInodeKey, values[0]),
+                                        single_value(kOccupiedKey, values[1])};
+  const std::span<client::IoDescriptor> stored_records(descriptors, inode.is_directory() ? 2 : 1);
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    Result<Epoch> stored = co_await session.update(parent.object, as_bytes(name),
+                                                   store::kCondDkeyInsert, stored_records);
+    if (stored) co_return Result<void>();
+    if (stored.code() != Code::kExists) co_return std::move(stored.error());
+    // It may be what a rename left that was cut off: looking at it finishes that.
+    const Result<Inode> there = co_await entry(session, parent, name);
+    if (there.code() != Code::kNonexistent) break;
+  }
+  co_return Error(Code::kExists, "'" + std::string(name) + "' exists already");
 }
 
 }  // namespace varve::posix

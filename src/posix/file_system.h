@@ -3,9 +3,8 @@
 // said otherwise. Errors: kNonexistent, kExists, kNotDirectory, kIsDirectory, kNotEmpty, kLinkLoop,
 // kNameTooLong, kReadOnly, kNoPermission, kInvalid, and those of the session.
 //
-// Without transactions (yet): rename makes the new name before it removes the old one, exchange
-// writes one name after the other, and removing an empty directory may lose a file that somebody
-// makes in it at that instant.
+// What takes several updates leaves an intent first, which whoever meets it finishes: a crash leaves
+// a rename done or not done (docs/internals/dfs.md).
 #pragma once
 
 #include <atomic>
@@ -30,6 +29,8 @@ struct Directory {
   // For what is created here; 0: the file system's defaults.
   uint64_t chunk_bytes = 0;
   uint32_t file_class = 0, directory_class = 0;
+  // The last one that was removed here had data or more names than one: a guess about the next.
+  mutable std::atomic<bool> occupied{false};
 };
 using DirectoryPtr = std::shared_ptr<const Directory>;
 
@@ -42,12 +43,14 @@ struct Node {
   client::Object file;     // of files
   bool writable = false;
   std::atomic<bool> written{false};  // the entry is known to say that there may be data
+  std::atomic<bool> shared{false};   // the inode is known to be in an object of its own
 };
 using NodePtr = std::shared_ptr<Node>;
 
 struct Status {
   Inode inode;
   uint64_t size = 0;
+  uint64_t links = 1;  // names; 0: it was removed while open
   int64_t mtime_ns = 0, atime_ns = 0, ctime_ns = 0;
 };
 
@@ -58,6 +61,9 @@ struct FormatOptions {
   uint32_t root_permissions = 0755;
   uint32_t uid = 0, gid = 0;
   std::string hints;
+  // How long a mount that shows no sign of life counts as alive: what was removed while it had it
+  // open is kept for so long.
+  uint32_t lease_ms = 60'000;
 };
 struct MountOptions {
   bool writable = true;
@@ -108,7 +114,8 @@ class FileSystem {
                                bool writable);
   Task<Result<NodePtr>> open(Session& session, DirectoryPtr parent, std::string_view name,
                              OpenOptions options);
-  // Only the entry, nothing followed: one round trip.
+  // Only the entry, nothing followed: one round trip, two where it has several names. Finishes a
+  // rename that was cut off here.
   Task<Result<Inode>> entry(Session& session, const Directory& parent, std::string_view name);
   Result<NodePtr> make_node(Session& session, DirectoryPtr parent, std::string_view name,
                             Inode inode, bool writable) const;
@@ -124,9 +131,13 @@ class FileSystem {
                                                          const Directory& directory,
                                                          Session::Anchor& anchor, uint32_t limit);
   // A directory must be empty, unless `force` removes all below it. `only_type`: S_IFMT bits that
-  // it must have, 0: any. Returns the object's id.
+  // it must have, 0: any. Returns the object's id; none for a file that is empty if not `want_oid`,
+  // which is faster.
   Task<Result<ObjectId>> remove(Session& session, DirectoryPtr parent, std::string_view name,
-                                bool force, uint32_t only_type = 0);
+                                bool force, uint32_t only_type = 0, bool want_oid = true);
+  // Another name for a file (links.cc). kNoPermission for directories, kNotSupported for links.
+  Task<Result<void>> link(Session& session, const Directory& parent, std::string_view name,
+                          const Directory& new_parent, std::string_view new_name);
   // Replaces what has the new name, as rename(2). Returns the replaced object's id, or nothing.
   Task<Result<std::optional<ObjectId>>> rename(Session& session, DirectoryPtr from,
                                                std::string_view name, DirectoryPtr to,
@@ -171,7 +182,12 @@ class FileSystem {
     uint64_t size = 0;
     Epoch epoch;  // newest change of the object; kEpochNone: none
   };
-  struct Carried;  // an entry with all its akeys, to be written under another name
+  // An entry with all its akeys, to be written under another name.
+  struct Carried {
+    Inode inode;
+    std::vector<std::pair<std::string, Buffer>> attributes;  // by akey
+    std::vector<std::string> marks;                          // akeys of renames
+  };
 
   Result<void> require_writable() const;
   Result<client::Object> open_object(Session& session, ObjectId oid) const;
@@ -187,10 +203,61 @@ class FileSystem {
                              bool writable);
   Task<Result<NodePtr>> node_of(Session& session, DirectoryPtr directory, bool writable);
   Task<Result<void>> remove_children(Session& session, DirectoryPtr directory);
-  Task<Result<void>> remove_object(Session& session, const Inode& inode);
-  Task<Result<Carried>> carry(Session& session, const Directory& parent, std::string_view name);
-  Task<Result<void>> put(Session& session, const Directory& parent, std::string_view name,
-                         const Carried& entry, const std::vector<std::string>& stale_attributes);
+  Task<Result<void>> remove_object(Session& session, ObjectId oid);
+  // --- entries.cc
+  Task<Result<Inode>> fetch_inode(Session& session, const client::Object& object,
+                                  std::string_view dkey);
+  Task<Result<Inode>> settle(Session& session, const client::Object& parent, std::string_view name,
+                             Inode inode);
+  Task<Result<Carried>> carry(Session& session, const Directory& parent, std::string_view name,
+                              bool with_values);
+  Task<Result<void>> put(Session& session, const client::Object& parent, std::string_view name,
+                         const Carried& entry, const Carried* replaced, ByteView exchanged);
+  struct Erasure {
+    std::string mark;  // an akey that must be there; empty: none must
+    bool unless_occupied = false, unless_shared = false, unless_renaming = false;
+    std::vector<std::string> others;  // akeys that go too
+  };
+  // kNonexistent: no entry, or no mark; kExists: it is occupied, shared or being renamed.
+  Task<Result<void>> erase_entry(Session& session, const client::Object& parent,
+                                 std::string_view name, Erasure erasure);
+  Task<Result<void>> update_records(Session& session, const Node& node,
+                                    std::vector<client::IoDescriptor> descriptors);
+  // --- rename.cc
+  // What became of an entry that was to be renamed: it is still this; gone; something else.
+  enum class Renamed : uint8_t { kNot, kGone, kLookAgain };
+  Task<Result<Renamed>> finish_rename(Session& session, const client::Object& parent,
+                                      std::string_view name);
+  Task<Result<void>> cancel_renames(Session& session, const std::vector<std::string>& marks);
+  Task<Result<bool>> is_cancelled(Session& session, uint64_t token);
+  Task<Result<void>> take_back(Session& session, const Directory& to, std::string_view new_name,
+                               const Carried& moved, const Carried* replaced);
+  Task<Result<void>> mark_rename(Session& session, const Directory& parent, std::string_view name,
+                                 const Carried& entry, const RenameIntent& intent);
+  Task<void> unmark_rename(Session& session, const Directory& parent, std::string_view name,
+                           const Carried& entry, uint64_t token);
+  Task<Result<std::optional<ObjectId>>> rename_once(Session& session, DirectoryPtr from,
+                                                    std::string_view name, DirectoryPtr to,
+                                                    std::string_view new_name);
+  Task<Result<void>> exchange_once(Session& session, DirectoryPtr first,
+                                   std::string_view first_name, DirectoryPtr second,
+                                   std::string_view second_name);
+  // --- links.cc
+  Task<Result<Inode>> shared_inode(Session& session, ObjectId file, std::string_view name);
+  Task<Result<std::vector<std::string>>> link_keys(Session& session, ObjectId file);
+  Task<Result<void>> share(Session& session, const Directory& parent, std::string_view name,
+                           const std::string& new_key);
+  Task<Result<void>> link_once(Session& session, const Directory& parent, std::string_view name,
+                               const Directory& new_parent, std::string_view new_name);
+  Task<Result<void>> add_name(Session& session, ObjectId file, const std::string& key);
+  Task<Result<bool>> drop_name(Session& session, ObjectId file, const std::string& key);
+  // What an entry that is gone from this place referred to.
+  Task<Result<void>> release_inode(Session& session, const Inode& inode, ObjectId parent,
+                                   std::string_view name);
+  Task<Result<ObjectId>> remove_entry(Session& session, DirectoryPtr parent, std::string_view name,
+                                      bool force, uint32_t only_type);
+  Task<Result<void>> remove_empty(Session& session, DirectoryPtr parent, std::string_view name,
+                                  const Carried& entry);
   Task<Result<Extent>> extent(Session& session, const client::Object& object, uint64_t chunk_bytes);
   Task<Result<Extent>> extent_by_listing(Session& session, const client::Object& object,
                                          uint64_t chunk_bytes);
@@ -199,11 +266,17 @@ class FileSystem {
   Task<Result<void>> remove_range(Session& session, const Node& node, uint64_t offset,
                                   uint64_t end);
   Task<Result<void>> touch(Session& session, const Node& node);
-  Task<Result<Buffer>> attribute_value(Session& session, const Directory& parent,
+  Task<Result<Buffer>> attribute_value(Session& session, const client::Object& object,
                                        std::string_view name, std::string_view akey);
+  Task<Result<std::vector<std::string>>> attribute_keys(Session& session,
+                                                        const client::Object& object,
+                                                        std::string_view name);
+  Task<Result<bool>> became_shared(Session& session, const Node& node);
   Task<Result<void>> truncate(Session& session, Node& node);
   Task<Result<void>> update_record(Session& session, const Node& node, std::string_view akey,
                                    ByteView record);
+  Task<Result<void>> store_ranges(Session& session, Node& node, std::span<const FileRange> ranges,
+                                  Gather from);
 
   client::Container container_;
   MountOptions mount_;

@@ -114,9 +114,92 @@ TEST_F(FileSystemTest, CreateStatAndOpenTakeOneRoundTripEach) {
   EXPECT_EQ(found.size, 0u);
   EXPECT_TRUE(find("/file"));
   EXPECT_EQ(objects.calls - before, 3u);
-  EXPECT_TRUE(wait(fs->remove(session, root, "file", false)).ok());
-  EXPECT_EQ(objects.calls - before, 5u);
+  EXPECT_TRUE(wait(fs->remove(session, root, "file", false, 0, false)).ok());
+  EXPECT_EQ(objects.calls - before, 4u);
   EXPECT_EQ(status_code("file"), Code::kNonexistent);
+}
+
+// The table of docs/internals/dfs.md.
+TEST_F(FileSystemTest, CallsTakeTheRequestsThatTheDocumentTells) {
+  create(root, "warm");
+  const auto requests = [&](auto&& call) {
+    const uint64_t before = objects.calls;
+    call();
+    return objects.calls - before;
+  };
+  NodePtr file;
+  EXPECT_EQ(requests([&] { file = create(root, "file"); }), 1u);
+  EXPECT_EQ(requests([&] { (void)wait(fs->make_directory(session, *root, "dir", 0755, 0)); }), 1u);
+  EXPECT_EQ(requests([&] { (void)find("/file"); }), 1u);
+  EXPECT_EQ(requests([&] { (void)status("file"); }), 1u);
+  EXPECT_EQ(requests([&] { (void)write(file, 0, "data"); }), 2u) << "side by side";
+  EXPECT_EQ(requests([&] { (void)write(file, 0, "data"); }), 1u);
+  EXPECT_EQ(requests([&] { (void)read(file, 0, 4); }), 1u);
+  EXPECT_EQ(requests([&] { (void)read(file, 0, 5); }), 2u);
+  EXPECT_EQ(requests([&] { (void)status("file"); }), 2u);
+  EXPECT_EQ(requests([&] { (void)names(*root, 100); }), 1u);
+  AttributeChange change;
+  change.permissions = 0600;
+  EXPECT_EQ(requests([&] { (void)wait(fs->set_attributes(session, *find("/warm"), change)); }),
+            1u + 2u);
+  // Look at both (entry and names of akeys, side by side), three updates.
+  EXPECT_EQ(requests([&] { (void)wait(fs->rename(session, root, "warm", root, "cold")); }), 4u + 3u);
+  EXPECT_EQ(requests([&] { (void)wait(fs->remove(session, root, "file", false)); }), 2u + 2u);
+  EXPECT_EQ(requests([&] { (void)wait(fs->remove(session, root, "dir", false)); }), 2u + 3u);
+  create(root, "empty");
+  root->occupied.store(false);
+  EXPECT_EQ(requests([&] { (void)wait(fs->remove(session, root, "empty", false, 0, false)); }), 1u);
+}
+
+TEST_F(FileSystemTest, FilesHaveSeveralNames) {
+  NodePtr file = create(root, "one");
+  ASSERT_TRUE(write(file, 0, "data").ok());
+  ASSERT_TRUE(wait(fs->set_extended_attribute(session, *file, "user.a", as_bytes("1"), false,
+                                              false))
+                  .ok());
+  ASSERT_TRUE(wait(fs->make_directory(session, *root, "dir", 0755, 0)).ok());
+  DirectoryPtr dir = find("/dir")->directory;
+  const auto link = [&](DirectoryPtr from, std::string_view name, DirectoryPtr to,
+                        std::string_view other) {
+    return wait(fs->link(session, *from, name, *to, other)).code();
+  };
+  EXPECT_EQ(link(root, "dir", root, "x"), Code::kNoPermission);
+  EXPECT_EQ(link(root, "none", root, "x"), Code::kNonexistent);
+  EXPECT_EQ(link(root, "one", root, "dir"), Code::kExists);
+  EXPECT_EQ(link(root, "one", dir, "two"), Code::kOk);
+  EXPECT_EQ(link(dir, "two", root, "three"), Code::kOk);
+  EXPECT_EQ(status("one").links, 3u);
+  NodePtr two = find("/dir/two");
+  EXPECT_EQ(two->inode.oid, file->inode.oid);
+  EXPECT_EQ(read(two, 0, 10), "data");
+  // Attributes are one inode's, through the old handle as well.
+  AttributeChange change;
+  change.permissions = 0400;
+  change.mtime_ns = 77;
+  ASSERT_TRUE(wait(fs->set_attributes(session, *file, change)).ok());
+  EXPECT_EQ(status("three").inode.mode, S_IFREG | 0400u);
+  EXPECT_EQ(status("three").mtime_ns, 77);
+  ASSERT_TRUE(wait(fs->set_extended_attribute(session, *two, "user.b", as_bytes("2"), false, false))
+                  .ok());
+  EXPECT_EQ(wait(fs->extended_attributes(session, *file))->size(), 2u);
+  EXPECT_EQ(wait(fs->extended_attributes(session, *find("/three")))->size(), 2u);
+  ASSERT_TRUE(wait(fs->remove_extended_attribute(session, *file, "user.a")).ok());
+  // Between two names of one file, rename does nothing.
+  ASSERT_TRUE(wait(fs->rename(session, root, "one", root, "three")).ok());
+  EXPECT_EQ(status("one").links, 3u);
+  ASSERT_TRUE(wait(fs->rename(session, root, "one", dir, "moved")).ok());
+  EXPECT_EQ(status("three").links, 3u);
+  ASSERT_TRUE(wait(fs->remove(session, root, "three", false)).ok());
+  ASSERT_TRUE(wait(fs->remove(session, dir, "two", false)).ok());
+  NodePtr moved = find("/dir/moved");
+  EXPECT_EQ(wait(fs->status(session, *moved))->links, 1u);
+  EXPECT_EQ(read(moved, 0, 10), "data");
+  ASSERT_TRUE(wait(fs->remove(session, root, "dir", true)).ok());
+  EXPECT_TRUE(objects.objects[file->inode.oid].dkeys.empty());
+  for (const auto& [oid, object] : objects.objects)
+    for (const auto& [dkey, akeys] : object.dkeys)
+      for (const auto& [akey, value] : akeys)
+        EXPECT_TRUE(!value.exists() || dkey == "/") << oid.to_string() << " " << dkey;
 }
 
 TEST_F(FileSystemTest, ExclusiveCreateRefusesAndPlainCreateOpens) {

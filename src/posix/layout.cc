@@ -9,8 +9,8 @@ namespace {
 
 // daos_otype_t: hashed keys for directories; integer dkeys and bytes for files.
 constexpr uint8_t kHashedType = 0, kByteArrayType = 13;
-// User bits of `high` that mark the reserved objects.
-constexpr uint64_t kReserved = 1;
+// User bits of `high` that mark the reserved objects, and objects of shared inodes.
+constexpr uint64_t kReserved = 1, kSharedInode = 2;
 
 Error damaged(std::string_view name, const char* what) {
   return Error(Code::kBadFormat, "the entry '" + std::string(name) + "' is damaged: " + what +
@@ -32,6 +32,10 @@ ObjectId superblock_oid() {
   const placement::ObjectClass single{kDefaultDirectoryClass, placement::Redundancy::kNone, 1, 1};
   return placement::make_object_id({0, kReserved}, kHashedType, single);
 }
+ObjectId service_oid() {
+  const placement::ObjectClass single{kDefaultDirectoryClass, placement::Redundancy::kNone, 1, 1};
+  return placement::make_object_id({2, kReserved}, kHashedType, single);
+}
 ObjectId root_oid(const placement::ObjectClass& directory_class) {
   return placement::make_object_id({1, kReserved}, kHashedType, directory_class);
 }
@@ -42,12 +46,60 @@ ObjectId directory_oid(uint64_t number, const placement::ObjectClass& directory_
   return placement::make_object_id({number, 0}, kHashedType, directory_class);
 }
 
+ObjectId shared_inode_oid(ObjectId file) {
+  const placement::ObjectClass single{kDefaultDirectoryClass, placement::Redundancy::kNone, 1, 1};
+  return placement::make_object_id({file.low, kSharedInode}, kHashedType, single);
+}
+
+std::string link_key(ObjectId directory, std::string_view name) {
+  std::string key(kLinkPrefix);
+  key += as_text(bytes_of(directory));
+  key += name;
+  return key;
+}
+
+std::string rename_mark_key(uint64_t token) {
+  std::string key(kRenameMarkPrefix);
+  key += as_text(bytes_of(token));
+  return key;
+}
+
+Buffer encode_rename(const RenameIntent& intent) {
+  RenameRecord record;
+  record.name_bytes = static_cast<uint16_t>(intent.name.size());
+  record.kind = intent.exchange ? RenameRecord::kExchange : RenameRecord::kMove;
+  record.token = intent.token;
+  record.parent_low = intent.parent.low;
+  record.parent_high = intent.parent.high;
+  Buffer buffer(sizeof record + intent.name.size());
+  std::memcpy(buffer.data(), &record, sizeof record);
+  std::memcpy(buffer.data() + sizeof record, intent.name.data(), intent.name.size());
+  return buffer;
+}
+
+Result<RenameIntent> decode_rename(ByteView bytes, std::string_view name) {
+  RenameRecord record;
+  if (bytes.size() < sizeof record) return damaged(name, "its rename's record is too short");
+  std::memcpy(&record, bytes.data(), sizeof record);
+  if (record.magic != RenameRecord::kMagic || record.token == 0 ||
+      record.kind > RenameRecord::kExchange)
+    return damaged(name, "its rename's record is not one");
+  if (record.name_bytes == 0 || record.name_bytes > kNameBytesMax ||
+      bytes.size() != sizeof record + record.name_bytes)
+    return damaged(name, "its rename's record has a wrong length");
+  return RenameIntent{record.token,
+                      record.kind == RenameRecord::kExchange,
+                      {record.parent_low, record.parent_high},
+                      std::string(as_text(bytes.subspan(sizeof record)))};
+}
+
 Buffer encode_inode(const Inode& inode) {
   VARVE_ASSERT(inode.target.size() <= kPathBytesMax, "targets are checked when a link is made");
   InodeRecord record;
   record.target_bytes = static_cast<uint16_t>(inode.target.size());
   record.mode = inode.mode;
-  record.flags = inode.written ? InodeRecord::kMaybeWritten : 0;
+  record.flags = (inode.shared ? InodeRecord::kShared : 0) |
+                 (inode.renaming ? InodeRecord::kRenaming : 0);
   record.uid = inode.uid;
   record.gid = inode.gid;
   record.oid_low = inode.oid.low;
@@ -59,6 +111,7 @@ Buffer encode_inode(const Inode& inode) {
   record.atime_ns = inode.atime_ns;
   record.ctime_ns = inode.ctime_ns;
   record.mtime_epoch = inode.mtime_epoch;
+  record.rename_token = inode.rename_token;
   Buffer buffer(sizeof record + inode.target.size());
   std::memcpy(buffer.data(), &record, sizeof record);
   std::memcpy(buffer.data() + sizeof record, inode.target.data(), inode.target.size());
@@ -73,7 +126,7 @@ Result<Inode> decode_inode(ByteView bytes, std::string_view name) {
   if (record.version != InodeRecord::kVersion)
     return Error(Code::kIncompatible, "the entry '" + std::string(name) + "' has format version " +
                                           std::to_string(record.version) +
-                                          ", this program knows version 1");
+                                          ", this program knows version 2");
   if (bytes.size() != sizeof record + record.target_bytes)
     return damaged(name, "its length is wrong");
   if (!S_ISREG(record.mode) && !S_ISDIR(record.mode) && !S_ISLNK(record.mode))
@@ -82,6 +135,8 @@ Result<Inode> decode_inode(ByteView bytes, std::string_view name) {
     return damaged(name, "its chunk size is out of range");
   if (S_ISLNK(record.mode) != (record.target_bytes > 0))
     return damaged(name, "its link target is wrong");
+  if ((record.flags & InodeRecord::kShared) && !S_ISREG(record.mode))
+    return damaged(name, "it is no file and yet has an inode object");
   Inode inode;
   inode.mode = record.mode;
   inode.uid = record.uid;
@@ -94,7 +149,9 @@ Result<Inode> decode_inode(ByteView bytes, std::string_view name) {
   inode.atime_ns = record.atime_ns;
   inode.ctime_ns = record.ctime_ns;
   inode.mtime_epoch = record.mtime_epoch;
-  inode.written = (record.flags & InodeRecord::kMaybeWritten) != 0;
+  inode.shared = (record.flags & InodeRecord::kShared) != 0;
+  inode.renaming = (record.flags & InodeRecord::kRenaming) != 0;
+  inode.rename_token = record.rename_token;
   inode.target = as_text(bytes.subspan(sizeof record));
   return inode;
 }
@@ -111,7 +168,7 @@ Result<SuperblockRecord> decode_superblock(ByteView bytes) {
   if (record.version != SuperblockRecord::kVersion)
     return Error(Code::kIncompatible, "the file system has format version " +
                                           std::to_string(record.version) +
-                                          ", this program knows version 1: use a newer one");
+                                          ", this program knows version 2: use the program that made it");
   if (record.chunk_bytes == 0 || record.chunk_bytes > kChunkBytesMax)
     return Error(Code::kBadFormat, "the superblock's chunk size is out of range");
   record.hints[sizeof record.hints - 1] = 0;
@@ -129,9 +186,9 @@ client::IoDescriptor single_value(std::string_view akey, const ByteView& value) 
 EntryFetch::EntryFetch(MutableByteView inode_room, bool with_superblock)
     : with_superblock_(with_superblock), inode_room_(inode_room) {
   rooms_ = {inode_room_,         room_for(mode_),    room_for(owner_),     room_for(times_),
-            room_for(children_), room_for(written_), room_for(superblock_)};
+            room_for(children_), room_for(occupied_), room_for(superblock_)};
   constexpr std::array<std::string_view, 7> kKeys{
-      kInodeKey, kModeKey, kOwnerKey, kTimesKey, kChildrenKey, kWrittenKey, kSuperblockKey};
+      kInodeKey, kModeKey, kOwnerKey, kTimesKey, kChildrenKey, kOccupiedKey, kSuperblockKey};
   for (size_t i = 0; i < rooms_.size(); ++i) {
     descriptors_[i].akey = as_bytes(kKeys[i]);
     descriptors_[i].into = Scatter(&rooms_[i], 1);

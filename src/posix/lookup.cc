@@ -24,31 +24,6 @@ bool nothing_left(const std::string& path) { return path.find_first_not_of('/') 
 
 }  // namespace
 
-Task<Result<Inode>> FileSystem::entry(Session& session, const Directory& parent,
-                                      std::string_view name) {
-  std::byte room[sizeof(InodeRecord) + 168];  // with most targets of links
-  {
-    EntryFetch fetch(room, false);
-    Result<void> fetched =
-        co_await session.fetch(parent.object, as_bytes(name), 0, fetch.descriptors());
-    if (fetched) {
-      Result<Inode> inode = fetch.inode(name);
-      if (inode.code() == Code::kNonexistent) co_return no_such_entry(name);
-      if (inode.code() != Code::kRecordTooBig) co_return inode;
-    } else if (fetched.code() == Code::kNonexistent) {
-      co_return no_such_entry(name);
-    } else if (fetched.code() != Code::kRecordTooBig) {
-      co_return std::move(fetched.error());
-    }
-  }
-  Buffer large(sizeof(InodeRecord) + kPathBytesMax);
-  EntryFetch fetch(large, false);
-  VARVE_CO_CHECK(co_await session.fetch(parent.object, as_bytes(name), 0, fetch.descriptors()));
-  Result<Inode> inode = fetch.inode(name);
-  if (inode.code() == Code::kNonexistent) co_return no_such_entry(name);
-  co_return inode;
-}
-
 Result<NodePtr> FileSystem::make_node(Session& session, DirectoryPtr parent, std::string_view name,
                                       Inode inode, bool writable) const {
   auto node = std::make_shared<Node>();
@@ -57,6 +32,7 @@ Result<NodePtr> FileSystem::make_node(Session& session, DirectoryPtr parent, std
   } else if (inode.is_file()) {
     VARVE_TRY(node->file, open_object(session, inode.oid));
     node->written.store(inode.written, std::memory_order_relaxed);
+    node->shared.store(inode.shared, std::memory_order_relaxed);
   }
   node->parent = std::move(parent);
   node->name = name;

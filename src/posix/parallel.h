@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -27,6 +29,21 @@ Task<bool> worker(Work<T>& work) {
   co_return true;
 }
 }  // namespace parallel_detail
+
+// Two tasks side by side; ends when both have ended.
+template <class A, class B>
+Task<std::pair<A, B>> both(Task<A> first, Task<B> second) {
+  std::optional<B> other;
+  Signal done;
+  auto run = [](Task<B> task, std::optional<B>& to, Signal& ended) -> Task<void> {
+    to.emplace(co_await std::move(task));
+    ended.notify_all();
+  };
+  Executor::current()->spawn(run(std::move(second), other, done));
+  A one = co_await std::move(first);
+  while (!other) co_await done.wait();
+  co_return std::pair<A, B>(std::move(one), std::move(*other));
+}
 
 // Runs one(item) for each, at most `width` side by side. After a failure no further one is begun;
 // ends when those under way have ended, with the first failure.

@@ -137,7 +137,7 @@ void fill_stat(const Status& status, struct stat* to) {
   to->st_mode = status.inode.mode;
   to->st_uid = status.inode.uid;
   to->st_gid = status.inode.gid;
-  to->st_nlink = 1;
+  to->st_nlink = static_cast<nlink_t>(status.links);
   // Numbers of objects begin at 1, as does the one of the root, which its high half tells apart.
   to->st_ino = status.inode.oid.low + ((status.inode.oid.high & 0xffffffff) ? 0 : 1);
   to->st_size = static_cast<off_t>(status.size);

@@ -188,6 +188,7 @@ class Worker {
     options.create = options.exclusive = true;
     const std::string target(1 + random_.below(400), 't');
     options.target = target;
+    options.follow = false;
     Result<NodePtr> made = co_await fs_->open(session_, *where, name_of(path), options);
     EXPECT_EQ(made.ok(), !find(path));
     if (!made) co_return;
