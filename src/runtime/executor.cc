@@ -1,12 +1,14 @@
 #include "runtime/executor.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace varve {
 namespace {
@@ -289,29 +291,71 @@ void Executor::sleep(Instant until) {
   if (read(sleeper_->wake, &ignored, sizeof ignored) < 0) return;  // nothing to clear
 }
 
+namespace {
+
+// Threads of this process that poll at the moment. More of them than processors would only take
+// time from those that have work.
+std::atomic<int> polling_threads{0};
+
+int processors() {
+  static const int count = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
+  }();
+  return count;
+}
+
+// A place among the threads that poll, for as long as one has nothing to do.
+class PollingPlace {
+ public:
+  PollingPlace() = default;
+  PollingPlace(const PollingPlace&) = delete;
+  ~PollingPlace() { leave(); }
+  void enter() {
+    held_ = polling_threads.fetch_add(1, std::memory_order_relaxed) < processors();
+    if (!held_) polling_threads.fetch_sub(1, std::memory_order_relaxed);
+  }
+  void leave() {
+    if (std::exchange(held_, false)) polling_threads.fetch_sub(1, std::memory_order_relaxed);
+  }
+  bool held() const { return held_; }
+
+ private:
+  bool held_ = false;
+};
+
+}  // namespace
+
 bool Executor::run_until(const std::function<bool()>& done, Instant deadline) {
   Instant last_work = now();
-  uint32_t idle = 0;
+  PollingPlace place;
+  bool idle = false;
   for (;;) {
     if (done()) return true;
     if (step()) {
-      idle = 0;
+      if (std::exchange(idle, false)) place.leave();
       continue;
     }
     if (done()) return true;
     const Instant at = now();
-    if (idle++ == 0) last_work = at;
+    if (!std::exchange(idle, true)) {
+      last_work = at;
+      place.enter();
+    }
     if (at >= deadline) return false;
-    if (at - last_work < options_.polling_budget || at < poll_until_) {
+    if (place.held() && (at - last_work < options_.polling_budget || at < poll_until_)) {
       __builtin_ia32_pause();
       continue;
     }
+    place.leave();
     sleep(deadline);
-    idle = 0;
+    idle = false;
   }
 }
 
 void Executor::run() {
+  (void)processors();  // counted before this thread has only one left
   if (options_.pin_to_core >= 0) {
     cpu_set_t set;
     CPU_ZERO(&set);

@@ -62,7 +62,8 @@ class Timer {
 class Executor {
  public:
   struct Options {
-    // How long a thread without work polls before it sleeps.
+    // How long a thread without work polls before it sleeps; not while as many others of the
+    // process poll as it has processors.
     Duration polling_budget = 50us;
     int pin_to_core = -1;  // run() only; -1: wherever the kernel likes
   };
