@@ -293,6 +293,10 @@ void Executor::sleep(Instant until) {
 
 namespace {
 
+// Who polls for longer lets others have the processor in between: the kernel's thread that completes
+// the write it waits for would else wait for the end of its time slice.
+constexpr Duration kUnyieldingWait = 10us;
+
 // Threads of this process that poll at the moment. More of them than processors would only take
 // time from those that have work.
 std::atomic<int> polling_threads{0};
@@ -345,7 +349,10 @@ bool Executor::run_until(const std::function<bool()>& done, Instant deadline) {
     }
     if (at >= deadline) return false;
     if (place.held() && (at - last_work < options_.polling_budget || at < poll_until_)) {
-      __builtin_ia32_pause();
+      if (at - last_work < kUnyieldingWait)
+        __builtin_ia32_pause();
+      else
+        sched_yield();
       continue;
     }
     place.leave();
