@@ -33,20 +33,34 @@ double rate_of(uint64_t operations, uint64_t start_ns) {
 }
 
 struct Target {
-  Target(std::unique_ptr<device::Device> opened, Executor& executor, uint64_t heap_bytes)
+  Target(std::unique_ptr<device::Device> opened, Executor& executor, uint64_t heap_bytes,
+         uint64_t log_bytes = 64 * kMiB, block::CheckpointPolicy policy = {})
       : executor(executor), device(std::move(opened)) {
     block::FormatOptions options;
     options.heap_bytes_max = heap_bytes;
+    options.log_bytes = log_bytes;
     must(executor.block_on(block::Volume::format(*device, options, true)));
-    volume = must(executor.block_on(block::Volume::open(executor, *device, {})));
+    volume = must(executor.block_on(block::Volume::open(executor, *device, {}, policy)));
     store = must(Store::open(*volume));
     must(store->create_pool(pool, store->unreserved_bytes()));
     must(store->create_container(pool, pool));
     container = store->find(pool, pool);
   }
   ~Target() {
+    if (volume) stop();
+  }
+  // In order; and as a process that is killed.
+  void stop() {
     store.reset();
     must(executor.block_on(volume->close()));
+    volume.reset();
+    device.reset();
+  }
+  void kill() {
+    executor.abandon();
+    store.reset();
+    volume.reset();
+    device.reset();
   }
   uint64_t used() const { return must(store->space(pool)).used; }
 
@@ -320,9 +334,13 @@ Task<void> raw_writer(device::Device& device, Load& load, uint64_t offset, uint6
   --load.running;
 }
 
+std::string scratch_path(const Report& report) {
+  return (report.options().folder.empty() ? "." : report.options().folder) + "/store_bench." +
+         std::to_string(getpid());
+}
+
 std::unique_ptr<device::Device> open_scratch(Report& report, Executor& executor) {
-  const std::string path = (report.options().folder.empty() ? "." : report.options().folder) +
-                           "/store_bench." + std::to_string(getpid());
+  const std::string path = scratch_path(report);
   device::FileOptions options;
   options.create_bytes = report.options().quick ? 2 * kGiB : 8 * kGiB;
   auto device = must(device::open_file(executor, path, options));
@@ -395,6 +413,94 @@ void bench_file(Report& report, const FileCase& each) {
   report.add(name + ".latency_p999_us", "us", p999);
 }
 
+// --- opening
+
+void run_clients(Target& target, Load& load, uint64_t count) {
+  load.left = count;
+  load.running = 16;
+  for (unsigned i = 0; i < load.running; ++i) target.executor.spawn(client(target, load, 64, 32));
+  target.executor.run_until([&] { return load.running == 0; });
+}
+
+Task<void> raw_reader(device::Device& device, Load& load, uint64_t offset) {
+  device::AlignedBuffer data(kMiB);
+  while (load.left > 0) must(co_await device.read(offset + --load.left * kMiB, data.view()));
+  --load.running;
+}
+
+// Bytes per second, 1 MiB at a time, eight in flight.
+double measure_read(device::Device& device, Executor& executor, uint64_t mebibytes) {
+  Load load;
+  load.left = mebibytes;
+  load.running = 8;
+  const uint64_t start = now_ns();
+  for (unsigned i = 0; i < 8; ++i) executor.spawn(raw_reader(device, load, 4 * kMiB));
+  executor.run_until([&] { return load.running == 0; });
+  return rate_of(mebibytes * kMiB, start);
+}
+
+struct Scratch {
+  explicit Scratch(const Report& report) : path(scratch_path(report)) {}
+  ~Scratch() { unlink(path.c_str()); }
+  std::unique_ptr<device::Device> open(Executor& executor, uint64_t create_bytes) const {
+    device::FileOptions options;
+    options.create_bytes = create_bytes;
+    return must(device::open_file(executor, path, options));
+  }
+  const std::string path;
+};
+
+// A server that was killed: how fast its log is replayed.
+void bench_recovery(Report& report) {
+  const std::string name = "store.file.recovery.log_rate";
+  if (!report.wanted(name)) return;
+  const uint64_t count = report.options().quick ? 200'000 : 4'800'000;
+  std::vector<double> rates, limits;
+  for (int run = 0; run < report.options().runs; ++run) {
+    const Scratch scratch(report);
+    Executor executor(machine_clock(), 1);
+    block::CheckpointPolicy never;
+    never.mode = block::CheckpointPolicy::Mode::kDisabled;
+    Target target(scratch.open(executor, 8 * kGiB), executor, 2 * kGiB, 2 * kGiB, never);
+    Load load;
+    run_clients(target, load, count);
+    target.kill();
+    target.device = scratch.open(executor, 0);
+    limits.push_back(measure_read(*target.device, executor, report.options().quick ? 32 : 1024) / 1e9);
+    const uint64_t start = now_ns();
+    target.volume = must(executor.block_on(block::Volume::open(executor, *target.device, {})));
+    rates.push_back(rate_of(target.volume->statistics().replayed_bytes, start) / 1e9);
+  }
+  report.add("limit.file.read.1MiB.rate", "GB/s", limits);
+  report.add(name, "GB/s", rates, "limit.file.read.1MiB.rate", median(limits));
+}
+
+// A server that was stopped in order, with so many records: how long until it can answer.
+void bench_open(Report& report) {
+  const bool quick = report.options().quick;
+  const std::string name = quick ? "store.file.open.200k.seconds" : "store.file.open.10M.seconds";
+  if (!report.wanted(name)) return;
+  const Scratch scratch(report);
+  Executor executor(machine_clock(), 1);
+  Target target(scratch.open(executor, 12 * kGiB), executor, 4 * kGiB, kGiB);
+  Load load;
+  run_clients(target, load, quick ? 200'000 : 10'000'000);
+  target.stop();
+  std::vector<double> seconds, floors;
+  for (int run = 0; run < report.options().runs; ++run) {
+    target.device = scratch.open(executor, 0);
+    const double read_rate = measure_read(*target.device, executor, quick ? 32 : 1024);
+    const uint64_t start = now_ns();
+    target.volume = must(executor.block_on(block::Volume::open(executor, *target.device, {})));
+    target.store = must(Store::open(*target.volume));
+    seconds.push_back(static_cast<double>(now_ns() - start) / 1e9);
+    floors.push_back(static_cast<double>(target.volume->use().heap_bytes) / read_rate);
+    target.stop();
+  }
+  report.add("limit.file.read.heap.seconds", "s", floors);
+  report.add(name, "s", seconds, "limit.file.read.heap.seconds", median(floors));
+}
+
 int run(int argc, char** argv) {
   Report report(parse_options(argc, argv));
   const bool quick = report.options().quick;
@@ -405,6 +511,8 @@ int run(int argc, char** argv) {
   bench_file(report, {"64B", 64, 32, 16, 2'000'000});
   bench_file(report, {"64B.qd1", 64, 1, 1, 10'000});
   bench_file(report, {"4KiB", 4096, 16, 8, 200'000});
+  bench_recovery(report);
+  bench_open(report);
   return report.finish();
 }
 

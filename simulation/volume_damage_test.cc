@@ -54,9 +54,9 @@ struct VolumeDamage : testing::Test {
     if (disk) image = disk->crash();
     disk.reset();
   }
-  Result<void> open() {
+  Result<void> open(const block::CheckpointPolicy& policy = {}) {
     power_on();
-    auto opened = await(Volume::open(*executor, *disk, kIdentity));
+    auto opened = await(Volume::open(*executor, *disk, kIdentity, policy));
     if (!opened.ok()) return opened.error();
     volume = std::move(*opened);
     return {};
@@ -201,6 +201,43 @@ TEST_F(VolumeDamage, LogIsRecycledManyTimes) {
   ASSERT_TRUE(open().ok());
   EXPECT_EQ(volume->statistics().replayed_records, 0u);
   EXPECT_EQ(get(499), 2999u);
+}
+
+// The log goes round under every policy; what a crash leaves to replay is bounded by it.
+TEST_F(VolumeDamage, PoliciesBoundTheLog) {
+  using Mode = block::CheckpointPolicy::Mode;
+  for (const Mode mode : {Mode::kLazy, Mode::kTimed, Mode::kDisabled}) {
+    block::CheckpointPolicy policy{mode, 20ms, 25};
+    ASSERT_TRUE(open(policy).ok());
+    const uint64_t log_bytes = volume->statistics().used_bytes_max;
+    uint64_t used_max = 0;
+    for (uint64_t i = 0; i < 1500; ++i) {
+      ASSERT_TRUE(await(volume->wait_ready(100)).ok());
+      ASSERT_TRUE(await(volume->durable(put(i % 500, i))).ok());
+      used_max = std::max(used_max, volume->statistics().used_bytes);
+    }
+    const uint64_t checkpoints = volume->statistics().checkpoints;
+    if (mode == Mode::kDisabled) {
+      EXPECT_GT(used_max, log_bytes * 3 / 4);
+      EXPECT_LT(checkpoints, 30u);
+    } else {
+      EXPECT_LT(used_max, log_bytes / 2);
+      EXPECT_GT(checkpoints, 30u);
+    }
+    // A timed one comes soon after the last change; the others wait.
+    put(0, 1);
+    const Instant later = clock.now() + 1s;
+    executor->spawn([](Executor& executor, Instant until) -> Task<void> {
+      co_await executor.sleep_until(until);
+    }(*executor, later));
+    ASSERT_TRUE(run_until(*executor, clock, [&] { return clock.now() >= later; }));
+    EXPECT_EQ(volume->statistics().used_bytes == 0, mode == Mode::kTimed);
+    while (executor->step()) {
+    }
+    EXPECT_EQ(executor->next_timer(), kNever) << "a volume without changes costs nothing";
+    ASSERT_TRUE(await(volume->close()).ok());
+    power_off();
+  }
 }
 
 TEST_F(VolumeDamage, FormatCostsTheSameWhateverTheSize) {

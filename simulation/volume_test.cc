@@ -67,6 +67,10 @@ struct Outcome {
 class ModelRun {
  public:
   ModelRun(uint64_t seed, const DiskFaults& faults) : random_(seed), faults_(faults) {
+    using Mode = block::CheckpointPolicy::Mode;
+    policy_.mode = std::array{Mode::kLazy, Mode::kTimed, Mode::kDisabled}[seed / 4 % 3];
+    policy_.interval = std::chrono::microseconds(200 << seed % 8);
+    policy_.threshold_percent = static_cast<uint32_t>(10 + seed % 5 * 20);
     history_.push_back(State{});
   }
 
@@ -134,7 +138,7 @@ class ModelRun {
   bool one_round(bool last) {
     Machine machine(*this);
     if (!last && random_.one_in(3)) machine.disk.crash_at(1 + random_.below(12));
-    auto opened = await(machine, Volume::open(*machine.executor, machine.disk, kIdentity));
+    auto opened = await(machine, Volume::open(*machine.executor, machine.disk, kIdentity, policy_));
     if (!opened) {
       image_ = machine.disk.crash();
       return true;
@@ -318,6 +322,7 @@ class ModelRun {
 
   Random random_;
   DiskFaults faults_;
+  block::CheckpointPolicy policy_;
   DiskImage image_{kDiskBytes};
   std::vector<State> history_;  // by transaction number
   uint64_t acknowledged_ = 0;   // every transaction up to this one was

@@ -64,8 +64,11 @@ Result<void> Heap::load_chunk(uint32_t& chunk) {
   const ClassGeometry& geometry = kGeometry[header.size_class];
   const uint64_t* words = bitmap_of(chunk_at(chunk));
   uint32_t used = 0;
-  for (uint32_t i = 0; i < geometry.words; ++i) used += std::popcount(words[i]);
-  used -= std::min(used, geometry.words * 64 - geometry.slots);
+  for (uint32_t i = 0; i < geometry.words; ++i) used += static_cast<uint32_t>(std::popcount(words[i]));
+  const uint32_t past = geometry.words * 64 - geometry.slots;
+  if (past && words[geometry.words - 1] >> (64 - past) != ~0ULL >> (64 - past))
+    return damaged("bits past its last slot are not set");
+  used -= past;
   state.size_class = header.size_class;
   state.free_slots = static_cast<uint16_t>(geometry.slots - used);
   allocated_bytes_ += uint64_t{used} * geometry.slot_bytes;

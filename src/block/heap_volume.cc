@@ -13,14 +13,17 @@ std::byte* arena_of(device::Device& device, const Superblock& superblock, const 
 
 }  // namespace
 
-HeapVolume::HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock)
+HeapVolume::HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock,
+                       const CheckpointPolicy& policy)
     : executor_(executor), device_(device), superblock_(superblock),
       arena_(device.persistent() ? superblock.geometry.arena_bytes : kPageBytes, true),
       heap_(arena_of(device, superblock, arena_), superblock.geometry.chunks_offset,
             superblock.geometry.chunk_count),
       extents_(heap_, arena_of(device, superblock, arena_), superblock.geometry.bitmap_offset,
                superblock.geometry.data_offset,
-               superblock.geometry.data_bytes / device::kBlockBytes) {
+               superblock.geometry.data_bytes / device::kBlockBytes),
+      policy_(policy) {
+  VARVE_ASSERT(policy.threshold_percent <= 100 && policy.interval.count() > 0, "a policy is checked");
   base_ = arena_of(device, superblock, arena_);
 }
 
@@ -55,17 +58,18 @@ Task<Result<void>> HeapVolume::recover() {
         executor_, device_, extents_, [this](Error error) { log_->fail(std::move(error)); });
   durable_ = last_committed_ = Lsn{head.position};
   executor_.add_poller(*this);
+  if (policy_.mode == CheckpointPolicy::Mode::kTimed) executor_.spawn(checkpoint_by_time());
   co_return {};
 }
 
 // Applies records to the arena at once; keeps logged data by block until it is known which of it is
 // still in use at the log's end.
-class HeapVolume::Replay {
+class HeapVolume::Replay final : public ReplayVisitor {
  public:
   Replay(HeapVolume& volume) : volume_(volume), geometry_(volume.superblock_.geometry) {}
 
-  Result<void> apply(const LogEntry& entry) {
-    if (entry.kind == LogEntry::kHeap) return apply_heap(entry);
+  Result<void> entry(const LogEntry& entry) override {
+    if (entry.kind == LogEntry::kHeap) return put_off(entry);
     if (entry.offset % kPageBytes != 0 || entry.length % kPageBytes != 0 ||
         entry.offset < geometry_.data_offset || entry.length > geometry_.data_bytes ||
         entry.offset - geometry_.data_offset > geometry_.data_bytes - entry.length)
@@ -80,6 +84,10 @@ class HeapVolume::Replay {
       }
     }
     return {};
+  }
+
+  void end_of_group() override {
+    for (; applied_ < received_; ++applied_) apply(pending_[applied_ % kPending]);
   }
 
   // Puts the data where it belongs; neighbours in one write.
@@ -99,15 +107,30 @@ class HeapVolume::Replay {
   }
 
  private:
-  Result<void> apply_heap(const LogEntry& entry) {
+  // Changes are small and lie anywhere in the heap: each waits, while the memory comes that it goes to.
+  Result<void> put_off(const LogEntry& entry) {
     if (entry.length == 0 || entry.offset > geometry_.arena_bytes ||
         entry.length > geometry_.arena_bytes - entry.offset)
       return Error(Code::kBadFormat, "log: a record leaves the heap");
-    std::memcpy(volume_.base_ + entry.offset, entry.bytes.data(), entry.length);
-    volume_.pages_->mark_dirty(entry.offset, entry.length);
+    if (received_ - applied_ == kPending) apply(pending_[applied_++ % kPending]);
+    __builtin_prefetch(volume_.base_ + entry.offset, 1);
+    __builtin_prefetch(volume_.base_ + entry.offset + entry.length - 1, 1);
+    pending_[received_++ % kPending] = {entry.offset, entry.bytes};
     return {};
   }
 
+  struct Change {
+    uint64_t offset;
+    ByteView bytes;
+  };
+  void apply(const Change& change) {
+    std::memcpy(volume_.base_ + change.offset, change.bytes.data(), change.bytes.size());
+    volume_.pages_->mark_dirty(change.offset, change.bytes.size());
+  }
+
+  static constexpr uint64_t kPending = 32;
+  Change pending_[kPending];
+  uint64_t received_ = 0, applied_ = 0;
   HeapVolume& volume_;
   const Geometry& geometry_;
   std::map<uint64_t, device::AlignedBuffer> data_;  // by device offset
@@ -115,11 +138,11 @@ class HeapVolume::Replay {
 
 Task<Result<void>> HeapVolume::replay(LogPoint& end) {
   Replay replay(*this);
-  const auto apply = [&replay](const LogEntry& entry) { return replay.apply(entry); };
   VARVE_CO_TRY(const ReplayResult result,
-               co_await replay_log(device_, superblock_, pages_->must_reach(), apply));
+               co_await replay_log(device_, superblock_, pages_->must_reach(), replay));
   VARVE_CO_CHECK(co_await replay.write_data());
   replayed_records_ = result.records;
+  replayed_bytes_ = result.end.position - superblock_.log_tail;
   end = result.end;
   co_return {};
 }
@@ -140,6 +163,8 @@ Task<Result<void>> HeapVolume::close() {
   VARVE_ASSERT(!heap_.in_transaction(), "a volume is closed between transactions");
   if (!log_) co_return {};
   closing_ = true;
+  timed_.notify_all();
+  co_await timed_gate_.close();
   while (checkpointing_) co_await progress_.wait();
   Result<void> result = {};
   const Result<Lsn> reached = co_await make_durable();
@@ -187,6 +212,10 @@ Lsn HeapVolume::commit() {
   for (const ChangedRange& range : ranges) pages_->mark_dirty(range.offset, range.length);
   extents_.committed(last_committed_);
   data_->committed();
+  if (waits_for_commit_) [[unlikely]] {
+    waits_for_commit_ = false;
+    timed_.notify_all();
+  }
   return last_committed_;
 }
 
@@ -211,7 +240,8 @@ bool HeapVolume::poll() {
   bool any = data_->poll();
   any |= log_->poll();
   if (!checkpointing_ && !closing_ && !log_->failure() &&
-      log_->used_bytes() > superblock_.geometry.log_bytes / 2)
+      policy_.mode != CheckpointPolicy::Mode::kDisabled &&
+      log_->used_bytes() > superblock_.geometry.log_bytes / 100 * policy_.threshold_percent)
     executor_.spawn(checkpoint_in_background());
   return any;
 }
@@ -308,6 +338,21 @@ Task<void> HeapVolume::checkpoint_in_background() {
   if (!result.ok()) co_return;  // the log has failed with it: durable() and wait_ready() say so
 }
 
+Task<void> HeapVolume::checkpoint_by_time() {
+  const Gate::Guard guard(timed_gate_);
+  while (!closing_ && !log_->failure()) {
+    if (log_->used_bytes() == 0) {
+      waits_for_commit_ = true;
+      co_await timed_.wait();
+    }
+    const Instant due = executor_.now() + policy_.interval;
+    while (!closing_ && executor_.now() < due) co_await timed_.wait(due);
+    while (checkpointing_) co_await progress_.wait();
+    if (closing_ || log_->failure()) co_return;
+    if (log_->used_bytes() > 0) co_await checkpoint_in_background();
+  }
+}
+
 Task<Result<void>> HeapVolume::checkpoint() {
   if (!log_) co_return {};
   while (checkpointing_) co_await progress_.wait();
@@ -323,7 +368,12 @@ SpaceUse HeapVolume::use() const {
 
 LogStatistics HeapVolume::statistics() const {
   LogStatistics statistics;
-  if (log_) log_->count(statistics);
+  if (log_) {
+    log_->count(statistics);
+    statistics.used_bytes = log_->used_bytes();
+    statistics.used_bytes_max = superblock_.geometry.log_bytes;
+  }
+  statistics.replayed_bytes = replayed_bytes_;
   statistics.checkpoints = checkpoints_;
   statistics.replayed_records = replayed_records_;
   return statistics;

@@ -17,7 +17,8 @@ namespace varve::block {
 
 class HeapVolume final : public Volume, private Poller {
  public:
-  HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock);
+  HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock,
+             const CheckpointPolicy& policy);
   ~HeapVolume() override;
   // What open() does once the superblock is known.
   Task<Result<void>> recover();
@@ -57,6 +58,7 @@ class HeapVolume final : public Volume, private Poller {
   Task<Result<void>> write_superblock();
   Task<Result<void>> run_checkpoint(bool clean);
   Task<void> checkpoint_in_background();
+  Task<void> checkpoint_by_time();
   Task<Result<Lsn>> make_durable();
   void became_durable(Lsn lsn);
 
@@ -75,7 +77,12 @@ class HeapVolume final : public Volume, private Poller {
   bool checkpointing_ = false;
   bool closing_ = false;
   Signal progress_;  // a checkpoint ended, or the log failed
-  uint64_t checkpoints_ = 0, replayed_records_ = 0;
+  uint64_t checkpoints_ = 0, replayed_records_ = 0, replayed_bytes_ = 0;
+  // CheckpointPolicy::kTimed: a coroutine that sleeps while nothing is committed.
+  const CheckpointPolicy policy_;
+  bool waits_for_commit_ = false;
+  Signal timed_;  // a commit it waited for, or the end
+  Gate timed_gate_;
 };
 
 }  // namespace varve::block

@@ -13,10 +13,17 @@ struct ReplayResult {
   uint64_t records = 0;
 };
 
-// From the superblock's tail on. `visit` sees every entry in order. kBadFormat if acknowledged groups are
+// Sees every entry in order; its bytes are valid until the group that holds it ends.
+class ReplayVisitor {
+ public:
+  virtual ~ReplayVisitor() = default;
+  virtual Result<void> entry(const LogEntry& entry) = 0;
+  virtual void end_of_group() {}
+};
+
+// From the superblock's tail on. kBadFormat if acknowledged groups are
 // damaged or missing: the log ends below what a checkpoint or a later group says had been acknowledged.
 Task<Result<ReplayResult>> replay_log(device::Device& device, const Superblock& superblock,
-                                      uint64_t must_reach,
-                                      std::function<Result<void>(const LogEntry&)> visit);
+                                      uint64_t must_reach, ReplayVisitor& visitor);
 
 }  // namespace varve::block

@@ -10,7 +10,7 @@ namespace varve::block {
 namespace {
 
 constexpr uint64_t kReadBytes = 1 * kMiB;
-constexpr size_t kWritesAtOnce = 32;
+constexpr size_t kWritesAtOnce = 32, kReadsAtOnce = 8;
 
 // 0 stands for "never written".
 uint32_t image_crc(ByteView image) { return std::max(crc32c(image), 1U); }
@@ -22,6 +22,14 @@ uint32_t directory_crc(DirectoryBlock& block) {
 
 // How many pages are worked on before others get a turn: some 40 us.
 constexpr size_t kPagesInARow = 32;
+
+// The first error, when all have ended; none is left behind.
+Task<Result<void>> all_of(std::vector<Task<Result<void>>> tasks) {
+  std::vector<Result<void>> results = co_await when_all(std::move(tasks));
+  for (Result<void>& result : results)
+    if (!result.ok()) co_return std::move(result.error());
+  co_return {};
+}
 
 Task<uint32_t> journal_crc(JournalHeader* header) {
   header->crc = 0;
@@ -49,6 +57,7 @@ Task<Result<void>> PageStore::load() {
   for (uint64_t i = 0; i < geometry_.table_blocks; ++i)
     if (table_crc(i) != 0) VARVE_CO_CHECK(co_await load_table(i));
   const uint64_t pages = geometry_.arena_bytes / kPageBytes;
+  std::vector<Task<Result<void>>> runs;
   for (uint64_t page = 0; page < pages;) {
     if (page % kTableEntries == 0 && table_crc(page / kTableEntries) == 0) {
       page += kTableEntries;
@@ -60,10 +69,11 @@ Task<Result<void>> PageStore::load() {
     }
     uint64_t end = page;
     while (end < pages && end - page < kReadBytes / kPageBytes && table()[end] != 0) ++end;
-    VARVE_CO_CHECK(co_await load_pages(page, end - page));
+    runs.push_back(load_pages(page, end - page));
+    if (runs.size() == kReadsAtOnce) VARVE_CO_CHECK(co_await all_of(std::exchange(runs, {})));
     page = end;
   }
-  co_return {};
+  co_return co_await all_of(std::move(runs));
 }
 
 bool PageStore::is_image_offset(uint64_t offset) const {
@@ -252,9 +262,7 @@ Task<Result<void>> PageStore::write_in_place(const Batch& batch) {
                                  ByteView(batch.image(first), (end - first) * kPageBytes)));
       first = end;
     }
-    std::vector<Result<void>> results = co_await when_all(std::move(writes));
-    for (Result<void>& result : results)
-      if (!result.ok()) co_return std::move(result.error());
+    VARVE_CO_CHECK(co_await all_of(std::move(writes)));
   }
   co_return {};
 }

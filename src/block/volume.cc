@@ -125,8 +125,10 @@ Task<Result<void>> Volume::format(device::Device& device, const FormatOptions& g
 }
 
 Task<Result<std::unique_ptr<Volume>>> Volume::open(Executor& executor, device::Device& device,
-                                                   const Identity& given) {
+                                                   const Identity& given,
+                                                   const CheckpointPolicy& given_policy) {
   const Identity identity = given;
+  const CheckpointPolicy policy = given_policy;
   VARVE_CO_TRY(SuperblockImages images, co_await read_superblocks(device));
   Result<Superblock> found = choose_superblock(images, device);
   if (!found.ok() && found.code() == Code::kNonexistent)
@@ -143,7 +145,7 @@ Task<Result<std::unique_ptr<Volume>>> Volume::open(Executor& executor, device::D
   if ((found->geometry.log_bytes != 0) != device.persistent())
     co_return Error(Code::kBadFormat, "device " + device.name() +
                                           ": the volume was made for another kind of device");
-  auto volume = std::make_unique<HeapVolume>(executor, device, *found);
+  auto volume = std::make_unique<HeapVolume>(executor, device, *found, policy);
   Result<void> recovered = co_await volume->recover();
   if (!recovered.ok())
     co_return std::move(recovered.error()).with("device " + device.name());

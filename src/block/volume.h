@@ -43,6 +43,19 @@ struct FormatOptions {
   uint64_t heap_bytes_max = 0;  // 0: by the device's size (an eighth, at least 64 MiB)
 };
 
+// When checkpoints are written, beside those that a full log and close() demand. A checkpoint bounds what opening
+// has to replay; each costs the pages that changed since the last one.
+struct CheckpointPolicy {
+  enum class Mode : uint8_t {
+    kTimed,     // `interval` after the first commit since the last one, and as kLazy
+    kLazy,      // when `threshold_percent` of the log is used
+    kDisabled,  // only when a transaction finds no room in the log, which waits for it
+  };
+  Mode mode = Mode::kLazy;
+  Duration interval = std::chrono::seconds(5);
+  uint32_t threshold_percent = 50;
+};
+
 struct SpaceUse {
   uint64_t heap_bytes = 0, heap_bytes_max = 0;    // allocated, in the arena
   uint64_t extent_bytes = 0, extent_bytes_max = 0;
@@ -50,6 +63,8 @@ struct SpaceUse {
 
 struct LogStatistics {
   uint64_t records = 0, bytes = 0, device_writes = 0, checkpoints = 0, replayed_records = 0;
+  uint64_t replayed_bytes = 0;
+  uint64_t used_bytes = 0, used_bytes_max = 0;  // what a crash now would have replayed; the log's size
 };
 
 class Volume {
@@ -64,7 +79,8 @@ class Volume {
   static Task<Result<bool>> is_formatted(device::Device& device);
   // Recovers. Errors: kBadFormat (damaged; says what and where), kIncompatible, kIdMismatch, kIo.
   static Task<Result<std::unique_ptr<Volume>>> open(Executor& executor, device::Device& device,
-                                                    const Identity& identity);
+                                                    const Identity& identity,
+                                                    const CheckpointPolicy& policy = {});
   // Everything durable, checkpointed, marked clean.
   virtual Task<Result<void>> close() = 0;
 

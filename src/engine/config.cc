@@ -1,5 +1,7 @@
 #include "engine/config.h"
 
+#include "engine/engine.h"
+
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
@@ -31,7 +33,8 @@ size_t distance(std::string_view a, std::string_view b) {
 
 constexpr std::array kKeys = {"name",       "directory", "run_directory", "listen",   "port",
                               "targets",    "devices",   "device_bytes",  "memory",   "log_bytes",
-                              "polling_us", "pin",       "log_level",     "log_file", "transports"};
+                              "polling_us", "pin",       "log_level",     "log_file", "transports",
+                              "checkpoint", "checkpoint_interval_ms", "checkpoint_threshold_percent"};
 
 std::string nearest_key(const std::string& key) {
   return *std::min_element(kKeys.begin(), kKeys.end(), [&](const char* a, const char* b) {
@@ -107,7 +110,15 @@ Result<void> read_key(Config& config, const std::string& key, const YAML::Node& 
     return read_bytes(value, where, config.device_bytes);
   else if (key == "log_bytes")
     return read_bytes(value, where, config.log_bytes);
-  else if (key == "log_level") {
+  else if (key == "checkpoint_interval_ms")
+    return read_number(value, where, config.checkpoint_interval_ms);
+  else if (key == "checkpoint_threshold_percent")
+    return read_number(value, where, config.checkpoint_threshold_percent);
+  else if (key == "checkpoint") {
+    auto mode = parse_checkpoint(text);
+    if (!mode.ok()) return std::move(mode.error()).with(where);
+    config.checkpoint = *mode;
+  } else if (key == "log_level") {
     auto level = parse_log_level(text);
     if (!level.ok()) return std::move(level.error()).with(where);
     config.log_level = *level;
@@ -187,8 +198,27 @@ Result<Config> load_config(const std::string& path) {
   return parse_config(text.str(), path);
 }
 
+Result<block::CheckpointPolicy::Mode> parse_checkpoint(const std::string& text) {
+  using Mode = block::CheckpointPolicy::Mode;
+  if (text == "timed") return Mode::kTimed;
+  if (text == "lazy") return Mode::kLazy;
+  if (text == "disabled") return Mode::kDisabled;
+  return Error(Code::kInvalid, "'" + text + "' is not a checkpoint policy; there are timed, lazy and disabled");
+}
+
 Result<void> check_config(const Config& config) {
   const auto wrong = [](const std::string& text) { return Error(Code::kInvalid, text); };
+  if (config.checkpoint_threshold_percent < 5 || config.checkpoint_threshold_percent > 90)
+    return wrong("checkpoint_threshold_percent: " + std::to_string(config.checkpoint_threshold_percent) +
+                 " is not between 5 and 90");
+  if (config.checkpoint_interval_ms < 100)
+    return wrong("checkpoint_interval_ms: " + std::to_string(config.checkpoint_interval_ms) +
+                 " is less than 100; each checkpoint takes some of the device's time");
+  if (config.checkpoint == block::CheckpointPolicy::Mode::kDisabled && !config.memory &&
+      config.log_bytes < kLogBytesMinWithoutCheckpoints)
+    return wrong("checkpoint: disabled needs log_bytes of " + std::to_string(kLogBytesMinWithoutCheckpoints) +
+                 " or more, " + std::to_string(config.log_bytes) +
+                 " are configured: without checkpoints all writes wait whenever the log is full");
   if (config.name.empty() || config.name.size() > 127)
     return wrong("name: a system's name has 1 to 127 bytes");
   if (config.targets < 1 || config.targets > 64)

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "block/volume.h"
 
 namespace varve::engine {
 
@@ -22,6 +23,10 @@ struct Config {
   uint64_t device_bytes = 0;         // of each new file or memory device; 0: by the free space
   bool memory = false;
   uint64_t log_bytes = 64ULL << 20;
+  // When pages are written behind the log (block/volume.h): timed, lazy, disabled.
+  block::CheckpointPolicy::Mode checkpoint = block::CheckpointPolicy::Mode::kLazy;
+  uint32_t checkpoint_interval_ms = 5000;
+  uint32_t checkpoint_threshold_percent = 50;  // of the log
   uint32_t polling_us = 50;
   bool pin = false;  // target i on core i
   LogLevel log_level = LogLevel::kWarning;
@@ -36,6 +41,8 @@ Result<Config> load_config(const std::string& path);
 Result<Config> parse_config(const std::string& text, const std::string& path);
 // "1048576", "64MiB", "1.5 GiB", "10GB".
 Result<uint64_t> parse_bytes(const std::string& text);
+// "timed", "lazy", "disabled".
+Result<block::CheckpointPolicy::Mode> parse_checkpoint(const std::string& text);
 // What no key alone can show: more devices than targets, ports out of range ...
 Result<void> check_config(const Config& config);
 

@@ -1,5 +1,7 @@
 #include "engine/config.h"
 
+#include "engine/engine.h"
+
 #include <gtest/gtest.h>
 
 namespace varve::engine {
@@ -28,6 +30,9 @@ polling_us: 0
 pin: true
 log_level: debug
 log_file: /l
+checkpoint: timed
+checkpoint_interval_ms: 250
+checkpoint_threshold_percent: 20
 transports: tcp
 )", "f").value();
   EXPECT_EQ(config.name, "lake");
@@ -36,6 +41,9 @@ transports: tcp
   EXPECT_EQ(config.log_bytes, 16ULL << 20);
   EXPECT_EQ(config.transports, std::vector<std::string>{"tcp"});
   EXPECT_TRUE(config.pin);
+  EXPECT_EQ(config.checkpoint, block::CheckpointPolicy::Mode::kTimed);
+  EXPECT_EQ(config.checkpoint_interval_ms, 250u);
+  EXPECT_EQ(config.checkpoint_threshold_percent, 20u);
   EXPECT_TRUE(check_config(config).ok());
 }
 
@@ -48,7 +56,8 @@ TEST(Config, errors_name_key_line_and_remedy) {
                          Row{"polling_ms: 2", {"'polling_us'"}}, Row{"targets: two", {"line 1", "'targets'", "'two'"}},
                          Row{"targets: [1]", {"'targets'"}}, Row{"devices: {a: b}", {"'devices'", "list"}},
                          Row{"log_bytes: many", {"'many'", "64MiB"}}, Row{"a: [", {"file f", "line"}},
-                         Row{"[1, 2]", {"targets: 2"}}, Row{"log_level: loud", {"'log_level'"}}}) {
+                         Row{"[1, 2]", {"targets: 2"}}, Row{"log_level: loud", {"'log_level'"}},
+                         Row{"checkpoint: never", {"'checkpoint'", "lazy"}}}) {
     auto config = parse_config(row.text, "f");
     ASSERT_EQ(config.code(), Code::kInvalid) << row.text;
     for (const char* part : row.says)
@@ -76,6 +85,17 @@ TEST(Config, contradictions_are_refused) {
   EXPECT_FALSE(check_config(config).ok());
   config = {};
   config.devices = {"/a"};
+  EXPECT_FALSE(check_config(config).ok());
+  config = {};
+  config.checkpoint = block::CheckpointPolicy::Mode::kDisabled;
+  EXPECT_FALSE(check_config(config).ok());
+  config.log_bytes = kLogBytesMinWithoutCheckpoints;
+  EXPECT_TRUE(check_config(config).ok());
+  config = {};
+  config.checkpoint_threshold_percent = 99;
+  EXPECT_FALSE(check_config(config).ok());
+  config = {};
+  config.checkpoint_interval_ms = 0;
   EXPECT_FALSE(check_config(config).ok());
   config = {};
   config.transports = {"pigeon"};

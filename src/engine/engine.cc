@@ -105,6 +105,7 @@ Task<Result<void>> Engine::Parts::open_target(uint32_t index) {
   opening.may_format = index >= system_.targets;
   opening.log_bytes = options_.log_bytes;
   opening.heap_bytes = options_.heap_bytes;
+  opening.checkpoint = options_.checkpoint;
   const Seams& seams = seams_;
   co_return co_await run_on<Result<void>>(target.executor(),
                                           [&target, &seams, opening] { return target.open(seams, opening); });

@@ -31,11 +31,16 @@ struct Seams {
   std::function<std::unique_ptr<security::Names>()> names = security::number_names;
 };
 
+// Without checkpoints the log fills, and then all writes wait until every page that changed is written. With
+// less log than this that is every few seconds: refused.
+inline constexpr uint64_t kLogBytesMinWithoutCheckpoints = 1 * kGiB;
+
 struct Options {
   std::string name = "varve";
   uint32_t targets = 2;
   uint64_t log_bytes = 64 * kMiB;
   uint64_t heap_bytes = 0;  // of each new volume; 0: by its device's size
+  block::CheckpointPolicy checkpoint;  // of the targets
   uint64_t system_log_bytes = 8 * kMiB;
   uint64_t system_heap_bytes = 64 * kMiB;
 };

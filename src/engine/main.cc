@@ -17,7 +17,7 @@ namespace {
 struct CommandLine {
   std::string config_path;
   Config config;
-  std::string device_bytes, log_bytes, log_level;
+  std::string device_bytes, log_bytes, log_level, checkpoint;
 };
 
 int fail(const Error& error) {
@@ -43,6 +43,12 @@ void add_options(CLI::App& app, CommandLine& line) {
   app.add_flag("--memory", config.memory,
                "Keep everything in memory: nothing survives the process");
   app.add_option("--log-bytes", line.log_bytes, "Size of each new write-ahead log");
+  app.add_option("--checkpoint", line.checkpoint,
+                 "When pages are written behind the log: timed, lazy (default), disabled");
+  app.add_option("--checkpoint-interval-ms", config.checkpoint_interval_ms,
+                 "timed: how long after a change (5000)");
+  app.add_option("--checkpoint-threshold-percent", config.checkpoint_threshold_percent,
+                 "timed and lazy: when so much of the log is used (50)");
   app.add_option("--polling-us", config.polling_us,
                  "How long a thread without work polls before it sleeps");
   app.add_flag("--pin,!--no-pin", config.pin, "Pin target i to core i");
@@ -78,6 +84,9 @@ Result<Config> configure(int argc, char** argv, int& exit_code) {
   }
   if (!line.log_bytes.empty()) {
     VARVE_TRY(config.log_bytes, parse_bytes(line.log_bytes));
+  }
+  if (!line.checkpoint.empty()) {
+    VARVE_TRY(config.checkpoint, parse_checkpoint(line.checkpoint));
   }
   if (!line.log_level.empty()) {
     VARVE_TRY(config.log_level, parse_log_level(line.log_level));

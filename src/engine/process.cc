@@ -168,6 +168,8 @@ Result<void> Process::start() {
   options.name = config_.name;
   options.targets = config_.targets;
   options.log_bytes = config_.log_bytes;
+  options.checkpoint = {config_.checkpoint, std::chrono::milliseconds(config_.checkpoint_interval_ms),
+                        config_.checkpoint_threshold_percent};
   engine_ = std::make_unique<Engine>(seams(), options);
   const Instant begin = machine_clock().now();
   Result<void> started = places_.back()->executor.block_on(engine_->start());

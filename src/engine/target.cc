@@ -3,14 +3,25 @@
 namespace varve::engine {
 
 Task<Result<std::unique_ptr<block::Volume>>> open_volume(Executor& executor, device::Device& device,
-                                                         block::FormatOptions options, bool may_format) {
+                                                         block::FormatOptions options, bool may_format,
+                                                         block::CheckpointPolicy policy) {
   VARVE_CO_TRY(const bool formatted, co_await block::Volume::is_formatted(device));
   if (!formatted && !may_format)
     co_return Error(Code::kBadFormat, "device " + device.name() +
                                           ": no superblock is there, though this system keeps data on it; give the "
                                           "path of the right device, or restore it");
   if (!formatted) VARVE_CO_CHECK(co_await block::Volume::format(device, options));
-  co_return co_await block::Volume::open(executor, device, options.identity);
+  VARVE_CO_TRY(auto volume, co_await block::Volume::open(executor, device, options.identity, policy));
+  const uint64_t log_bytes = volume->statistics().used_bytes_max;
+  if (policy.mode == block::CheckpointPolicy::Mode::kDisabled && volume->persistent() &&
+      log_bytes < kLogBytesMinWithoutCheckpoints) {
+    const Result<void> closed = co_await volume->close();
+    co_return Error(Code::kInvalid, "device " + device.name() + ": checkpoint: disabled needs a log of " +
+                                        std::to_string(kLogBytesMinWithoutCheckpoints) + " bytes, this one has " +
+                                        std::to_string(log_bytes) +
+                                        "; choose lazy or timed, or format it again with more log_bytes");
+  }
+  co_return std::move(volume);
 }
 
 Result<std::unique_ptr<rpc::Node>> make_listening_node(
@@ -38,7 +49,8 @@ Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
   format.identity = opening.identity;
   format.log_bytes = opening.log_bytes;
   format.heap_bytes_max = opening.heap_bytes;
-  VARVE_CO_TRY(volume_, co_await open_volume(executor_, *device_, format, opening.may_format));
+  VARVE_CO_TRY(volume_, co_await open_volume(executor_, *device_, format, opening.may_format,
+                                              opening.checkpoint));
   auto store = store::Store::open(*volume_);
   if (!store.ok()) co_return std::move(store.error()).with("device " + device_->name());
   store_ = std::move(*store);

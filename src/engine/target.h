@@ -14,6 +14,7 @@ class Target {
     block::Identity identity;
     bool may_format = false;  // nothing is kept on it yet
     uint64_t log_bytes = 0, heap_bytes = 0;
+    block::CheckpointPolicy checkpoint;
   };
   // On the target's executor, like everything below. Errors name device or address.
   Task<Result<void>> open(const Seams& seams, Opening opening);
@@ -44,7 +45,8 @@ class Target {
 
 // Opens the volume, formatting it first if it is new and may be.
 Task<Result<std::unique_ptr<block::Volume>>> open_volume(Executor& executor, device::Device& device,
-                                                         block::FormatOptions options, bool may_format);
+                                                         block::FormatOptions options, bool may_format,
+                                                         block::CheckpointPolicy policy = {});
 // A node with the seams' networks, listening at all of the seams' addresses; what they became goes to
 // `addresses`.
 Result<std::unique_ptr<rpc::Node>> make_listening_node(

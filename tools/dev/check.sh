@@ -21,7 +21,7 @@ cmd_sim() { # [store | planted] [--seeds N] [--seed S]
   "$(find build/release -name "$program" -type f -perm -u+x | head -1)" "$@"
 }
 
-cmd_fuzz() { # [target] [--seconds N]
+cmd_fuzz() { # [target | store] [--seconds N]
   local seconds=20 wanted=
   while [ $# -gt 0 ]; do
     case "$1" in
@@ -33,7 +33,10 @@ cmd_fuzz() { # [target] [--seconds N]
   local target count=0 corpus
   for target in $(find build/fuzz -name '*_fuzz' -type f -perm -u+x | sort); do
     local name=${target##*/}
-    [ -z "$wanted" ] || [[ $name == *$wanted* ]] || continue
+    # What decodes a device, whatever folder it lies in.
+    local subject=$name
+    case "$name" in log_fuzz|superblock_fuzz|heap_page_fuzz|inspect_fuzz) subject=store_$name ;; esac
+    [ -z "$wanted" ] || [[ $subject == *$wanted* ]] || continue
     corpus=build/fuzz/corpus/$name; mkdir -p "$corpus"
     say "fuzz: $name for $seconds s"
     "$target" -max_total_time="$seconds" -rss_limit_mb=4096 -print_final_stats=0 -artifact_prefix="build/fuzz/$name-" "$corpus" \
@@ -42,6 +45,11 @@ cmd_fuzz() { # [target] [--seconds N]
   done
   [ $count -gt 0 ] || fail "fuzz: no target matches '$wanted'"
   say "fuzz: $count targets, $seconds s each, nothing found"
+}
+
+cmd_golden() { # after a change of the format, with its version
+  build_quiet release varve-golden >/dev/null
+  build/release/tests/golden/varve-golden tests/golden
 }
 
 run_ctest() { # run_ctest PRESET [ctest arguments]
