@@ -85,25 +85,34 @@ bool link_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, uint64_t 
                      {index, stamp_key(extent->stamp(), scratch)}, ref);
 }
 
-bool add_range_punch(Heap& heap, ArrayRecord* array, uint64_t index, uint64_t end, Stamp stamp) {
+bool array_empty(const ArrayRecord& array) { return array.punches == 0 && no_extents(array); }
+
+Ref add_range_punch(Heap& heap, ArrayRecord* array, uint64_t index, uint64_t end, Stamp stamp,
+                    uint8_t flags) {
   const Ref ref = heap.allocate(sizeof(RangePunchRecord));
-  if (ref == 0) return false;
+  if (ref == 0) return 0;
   Ref* at = &array->punches;
   while (*at && heap.at<RangePunchRecord>(*at)->stamp() > stamp)
     at = &heap.at<RangePunchRecord>(*at)->older;
-  *heap.at<RangePunchRecord>(ref) = {stamp.epoch, index, end, *at, stamp.minor, 0};
+  *heap.at<RangePunchRecord>(ref) = {stamp.epoch, index, end, *at, stamp.minor, flags};
   heap.set(*at, ref);
-  return true;
+  return ref;
 }
 
-bool add_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, const ArrayPiece& piece,
-                Stamp stamp) {
-  if (piece.data.length == 0 &&
-      class_of(saturating_bytes(piece.count, record_size)) == kArrayClasses - 1)
-    return add_range_punch(heap, array, piece.index, piece.index + piece.count, stamp);
+bool needs_range_punch(const ArrayPiece& piece, uint32_t record_size) {
+  return piece.data.length == 0 &&
+         class_of(saturating_bytes(piece.count, record_size)) == kArrayClasses - 1;
+}
+
+Ref add_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, const ArrayPiece& piece,
+               Stamp stamp, uint8_t flags) {
+  if (needs_range_punch(piece, record_size))
+    return add_range_punch(heap, array, piece.index, piece.index + piece.count, stamp, flags);
   const Ref ref = heap.allocate(sizeof(ExtentRecord));
-  return ref != 0 && build_extent(heap, heap.at<ExtentRecord>(ref), piece, stamp, 0) &&
-         link_extent(heap, array, record_size, piece.index, ref);
+  const bool added = ref != 0 &&
+                     build_extent(heap, heap.at<ExtentRecord>(ref), piece, stamp, flags) &&
+                     link_extent(heap, array, record_size, piece.index, ref);
+  return added ? ref : 0;
 }
 
 void free_extent(Heap& heap, uint32_t record_size, Ref ref) {
@@ -154,16 +163,16 @@ bool ArrayView::has_stamp_in(uint64_t begin, uint64_t end, Stamp stamp) const {
 void ArrayView::gather(uint64_t begin, uint64_t end, std::vector<Piece>& candidates) const {
   visit_overlapping(begin, end, [&](uint64_t index, Ref ref) {
     const auto* extent = heap_.at<ExtentRecord>(ref);
-    if (!point_.sees(extent->stamp())) return true;
     const bool hole = static_cast<DataKind>(extent->kind) == DataKind::kPunch;
+    if (!point_.sees(extent->stamp()) || !point_.counts(ref, extent->flags, hole)) return true;
     candidates.push_back({std::max(index, begin), std::min(extent_end(index, *extent), end),
                           hole ? 0 : ref, index, extent->stamp()});
     return true;
   });
-  for (Ref ref = array_.punches; ref;) {
+  for (Ref ref = array_.punches; ref; ref = heap_.at<RangePunchRecord>(ref)->older) {
     const auto* punch = heap_.at<RangePunchRecord>(ref);
-    ref = punch->older;
     if (!point_.sees(punch->stamp()) || punch->end <= begin || punch->index >= end) continue;
+    if (!point_.counts(ref, punch->flags, true)) continue;
     candidates.push_back({std::max(punch->index, begin), std::min(punch->end, end), 0, punch->index,
                           punch->stamp()});
   }
@@ -271,7 +280,8 @@ bool ArrayView::visible() const {
     const Order order = array_order(array_);
     for (const TreeRoot& root : array_.extents)
       if (!tree_visit_range(heap_, order, root, 0, ~0ULL, [&](uint64_t, Ref ref) {
-            seen = point_.sees(heap_.at<ExtentRecord>(ref)->stamp());
+            const auto* extent = heap_.at<ExtentRecord>(ref);
+            seen = point_.sees(extent->stamp()) && point_.counts(ref, extent->flags, false);
             return !seen;
           }))
         return true;

@@ -19,14 +19,18 @@ Order array_order(const ArrayRecord& array);
 // it. False: heap full.
 [[nodiscard]] bool build_extent(Heap& heap, ExtentRecord* extent, const ArrayPiece& piece,
                                 Stamp stamp, uint8_t flags);
-// Adds an extent, or the punch of a range where piece.data.length is 0.
-[[nodiscard]] bool add_extent(Heap& heap, ArrayRecord* array, uint32_t record_size,
-                              const ArrayPiece& piece, Stamp stamp);
+// Adds an extent, or the punch of a range where piece.data.length is 0 (a range punch where
+// needs_range_punch() says so). Gives the record that it has added; 0: heap full.
+[[nodiscard]] Ref add_extent(Heap& heap, ArrayRecord* array, uint32_t record_size,
+                             const ArrayPiece& piece, Stamp stamp, uint8_t flags = 0);
+bool needs_range_punch(const ArrayPiece& piece, uint32_t record_size);
 // Links a built one.
 [[nodiscard]] bool link_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, uint64_t index,
                                Ref extent);
-[[nodiscard]] bool add_range_punch(Heap& heap, ArrayRecord* array, uint64_t index, uint64_t end,
-                                   Stamp stamp);
+[[nodiscard]] Ref add_range_punch(Heap& heap, ArrayRecord* array, uint64_t index, uint64_t end,
+                                  Stamp stamp, uint8_t flags = 0);
+// It holds nothing: neither extents nor range punches.
+bool array_empty(const ArrayRecord& array);
 // Takes it out of its tree and gives back what it holds.
 void remove_extent(Heap& heap, ArrayRecord* array, uint32_t record_size, uint64_t index,
                    Ref extent);

@@ -5,6 +5,7 @@
 #include <compare>
 
 #include "base/ids.h"
+#include "base/transaction_id.h"
 #include "block/volume.h"
 
 namespace varve::store {
@@ -14,7 +15,7 @@ using Ref = uint32_t;
 inline constexpr uint32_t kRefUnit = 16;
 
 inline constexpr uint64_t kStoreMagic = 0x31726f7453767256ULL;  // "VrvStor1"
-inline constexpr uint32_t kStoreVersion = 1;
+inline constexpr uint32_t kStoreVersion = 2;
 
 // Where a write stands in the order of versions: by epoch, and within one epoch by arrival.
 struct Stamp {
@@ -64,8 +65,10 @@ struct ContainerRecord {
   Ref next, previous;
   Ref rollbacks;     // RollbackRecord, newest first
   uint64_t horizon;  // writes at or below it are refused: reclaim() has been there
+  Ref transactions;  // TransactionRecord, in no order
+  uint32_t reserved;
 };
-static_assert(sizeof(ContainerRecord) == 48);
+static_assert(sizeof(ContainerRecord) == 56);
 
 // Readers at or above `at` do not see what was written in (to, at].
 struct RollbackRecord {
@@ -92,7 +95,7 @@ struct PunchRecord {
   uint64_t epoch;
   Ref older;
   uint16_t minor;
-  uint16_t reserved;
+  uint16_t flags;
   Stamp stamp() const { return {epoch, minor}; }
 };
 static_assert(sizeof(PunchRecord) == 16);
@@ -121,6 +124,7 @@ static_assert(sizeof(AkeyRecord) == 16);
 enum class DataKind : uint8_t { kPunch, kInline, kExtent };
 inline constexpr uint8_t kFlagEmbedded = 1;   // not an allocation of its own
 inline constexpr uint8_t kFlagChecksums = 2;  // the caller gave checksums
+inline constexpr uint8_t kFlagPrepared = 4;   // of a transaction that is not decided yet
 
 // A single value. kInline: its bytes follow; kExtent: a device place, then the checksums if there
 // is more than one.
@@ -174,10 +178,44 @@ struct RangePunchRecord {
   uint64_t end;
   Ref older;
   uint16_t minor;
-  uint16_t reserved;
+  uint16_t flags;
   Stamp stamp() const { return {epoch, minor}; }
 };
 static_assert(sizeof(RangePunchRecord) == 32);
+
+// --- transactions
+// One transaction of a container: prepared, with what it wrote; or decided, remembered until the
+// coordinator says that nobody will ask again.
+struct TransactionRecord {
+  TransactionId id;
+  uint64_t epoch;  // of all it writes
+  Ref parts;       // TransactionPart, newest first; none once it is decided
+  Ref next, previous;
+  uint32_t entries;  // in all parts
+  uint16_t minor;    // of its next request
+  uint8_t state;     // TransactionState
+  uint8_t reserved[5];
+};
+static_assert(sizeof(TransactionRecord) == 48);
+
+enum class EntryKind : uint8_t { kVersion, kExtent, kRangePunch, kDkeyPunch, kObjectPunch };
+// A record that carries kFlagPrepared, and what it hangs on.
+struct TransactionEntry {
+  uint64_t index;  // kExtent: its first index
+  Ref object, dkey, akey;
+  Ref record;
+  uint8_t kind;  // EntryKind
+  uint8_t reserved[7];
+};
+static_assert(sizeof(TransactionEntry) == 32);
+
+struct TransactionPart {  // followed by `capacity` entries
+  Ref older;
+  uint16_t capacity;
+  uint16_t count;
+  uint8_t reserved[8];
+};
+static_assert(sizeof(TransactionPart) == 16);
 
 // --- nodes
 inline constexpr uint32_t kLeafEntriesMax = 38;

@@ -15,6 +15,8 @@ class Counter {
     take(sizeof(ContainerRecord));
     for (Ref at = record->rollbacks; at; at = heap_.at<RollbackRecord>(at)->older)
       take(sizeof(RollbackRecord));
+    for (Ref at = record->transactions; at; at = heap_.at<TransactionRecord>(at)->next)
+      transaction(*heap_.at<TransactionRecord>(at));
     each<ObjectRecord>({Keyed::kObject, KeyKind::kHashed}, record->objects,
                        [this](const ObjectRecord& object) { this->object(object); });
   }
@@ -39,6 +41,15 @@ class Counter {
       visit(*heap_.at<Record>(ref));
       return true;
     });
+  }
+
+  void transaction(const TransactionRecord& transaction) {
+    take(sizeof(TransactionRecord));
+    for (Ref at = transaction.parts; at;) {
+      const auto* part = heap_.at<TransactionPart>(at);
+      take(sizeof(TransactionPart) + part->capacity * sizeof(TransactionEntry));
+      at = part->older;
+    }
   }
 
   void punches(Ref first) {

@@ -22,7 +22,7 @@ Result<bool> StoreImpl::query_dkey(const DkeyRecord& dkey, KeyKinds kinds, ReadP
   point = below(point, dkey.punches);
   if (!flags.max_akey && !flags.min_akey) {
     if (!want_range) return dkey_visible(dkey, point);
-    const AkeyRecord* record = find_akey(dkey, kinds.akey, akey);
+    const AkeyRecord* record = settled(find_akey(dkey, kinds.akey, akey), point);
     if (!record) return false;
     result.akey.assign(akey.begin(), akey.end());
     return query_array(*record, point, flags, result);
@@ -44,36 +44,20 @@ Result<bool> StoreImpl::query_dkey(const DkeyRecord& dkey, KeyKinds kinds, ReadP
 
 // What is asked for narrows from dkey over akey to range. The edge dkey is the outermost under
 // which the rest is found.
-Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey,
-                                     ByteView akey, QueryFlags flags) {
-  VARVE_CHECK(check_readable(container, epoch.value));
-  VARVE_TRY(const KeyKinds kinds, key_kinds(oid));
-  const bool want_dkey = flags.max_dkey || flags.min_dkey;
-  const bool want_akey = flags.max_akey || flags.min_akey;
-  const bool want_range = flags.max_recx || flags.min_recx;
-  if ((flags.max_dkey && flags.min_dkey) || (flags.max_akey && flags.min_akey) ||
-      (flags.max_recx && flags.min_recx))
-    return Error(Code::kInvalid, "a query for both the lowest and the highest: ask twice");
-  if ((want_dkey && kinds.dkey == KeyKind::kHashed) ||
-      (want_akey && kinds.akey == KeyKind::kHashed))
-    return Error(Code::kInvalid, "hashed keys have no lowest or highest");
-  if (want_range && !want_akey) VARVE_CHECK(check_key(kinds.akey, akey, "akey"));
+Result<QueryResult> StoreImpl::query_at(const ObjectRecord& object, KeyKinds kinds,
+                                        const ReadPoint& from, ByteView dkey, ByteView akey,
+                                        QueryFlags flags) const {
   QueryResult result;
-  const ObjectRecord* object = find_object(container, oid);
-  if (!object) return Error(Code::kNonexistent);
-  result.max_epoch = Epoch{object->newest_epoch};
-  if (!want_dkey && !want_akey && !want_range) return result;
-  const ReadPoint point = below(point_at(container, epoch.value), object->punches);
-  if (!want_dkey) {
-    VARVE_CHECK(check_key(kinds.dkey, dkey, "dkey"));
-    const auto* record = find_dkey(*object, kinds.dkey, key_prefix(kinds.dkey, dkey), dkey);
+  const ReadPoint point = below(from, object.punches);
+  if (!flags.max_dkey && !flags.min_dkey) {
+    const auto* record = find_dkey(object, kinds.dkey, key_prefix(kinds.dkey, dkey), dkey);
     if (!record) return Error(Code::kNonexistent);
     result.dkey.assign(dkey.begin(), dkey.end());
     VARVE_TRY(const bool found, query_dkey(*record, kinds, point, akey, flags, result));
     if (!found) return Error(Code::kNonexistent);
     return result;
   }
-  TreeCursor cursor(heap_, {Keyed::kDkey, kinds.dkey}, object->dkeys);
+  TreeCursor cursor(heap_, {Keyed::kDkey, kinds.dkey}, object.dkeys);
   for (flags.max_dkey ? cursor.last() : cursor.first(); cursor.valid();
        flags.max_dkey ? cursor.previous() : cursor.next()) {
     VARVE_TRY(const bool found, query_dkey(*heap_.at<DkeyRecord>(cursor.record()), kinds, point,
@@ -85,6 +69,69 @@ Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, Epoch e
     return result;
   }
   return Error(Code::kNonexistent);
+}
+
+// The newest epoch alone: nobody knows it while another's entry may become the newest.
+Result<QueryResult> StoreImpl::query_newest(const Container& container, const ObjectRecord& object,
+                                            const ReadAt& at, Ref own) {
+  Window window;
+  window.own = own;
+  for (const Ref ref : container.prepared) {
+    if (ref == own || transaction_at(ref)->epoch > std::max(at.epoch, at.uncertain_until).value)
+      continue;
+    if (has_entry_in(ref, heap_.ref(&object))) return in_progress(ref);
+  }
+  QueryResult result;
+  result.max_epoch = Epoch{object.newest_epoch};
+  if (own && has_entry_in(own, heap_.ref(&object)))
+    result.max_epoch = std::max(result.max_epoch, Epoch{transaction_at(own)->epoch});
+  if (result.max_epoch == kEpochNone) return Error(Code::kNonexistent);
+  if (result.max_epoch > at.epoch && result.max_epoch <= at.uncertain_until) {
+    window.newest = result.max_epoch.value;
+    VARVE_CHECK(verdict(window, false));
+  }
+  return result;
+}
+
+Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, const ReadAt& at,
+                                     ByteView dkey, ByteView akey, QueryFlags flags) {
+  VARVE_TRY(Look look, look_of(container, at));
+  Look* use = container.prepared.empty() ? nullptr : &look;
+  VARVE_TRY(const KeyKinds kinds, key_kinds(oid));
+  const bool want_dkey = flags.max_dkey || flags.min_dkey;
+  const bool want_akey = flags.max_akey || flags.min_akey;
+  const bool want_range = flags.max_recx || flags.min_recx;
+  if ((flags.max_dkey && flags.min_dkey) || (flags.max_akey && flags.min_akey) ||
+      (flags.max_recx && flags.min_recx))
+    return Error(Code::kInvalid, "a query for both the lowest and the highest: ask twice");
+  if ((want_dkey && kinds.dkey == KeyKind::kHashed) ||
+      (want_akey && kinds.akey == KeyKind::kHashed))
+    return Error(Code::kInvalid, "hashed keys have no lowest or highest");
+  if (want_range && !want_akey) VARVE_CHECK(check_key(kinds.akey, akey, "akey"));
+  const bool whole_object = want_dkey || (!want_akey && !want_range);
+  if (!whole_object) VARVE_CHECK(check_key(kinds.dkey, dkey, "dkey"));
+  // A lookup that finds nothing has read, too.
+  if (whole_object)
+    note_read(place_of(container, oid), ReadScope::kObject, at);
+  else
+    note_read(place_of(container, oid, kinds, dkey), ReadScope::kDkey, at);
+  if (!whole_object) note_under(container, oid, at);
+  const ObjectRecord* object = find_object(container, oid);
+  if (!object) return Error(Code::kNonexistent);
+  if (!want_dkey && !want_akey && !want_range)
+    return query_newest(container, *object, at, look.own());
+  const ReadPoint from = point_at(container, at.epoch.value, use);
+  Result<QueryResult> result = certain(
+      use, [&] { return query_at(*object, kinds, from, dkey, akey, flags); },
+      same_answer<QueryResult>);
+  if (at.uncertain_until > at.epoch && result.code() != Code::kInProgress) {
+    Window window = missed_window(at, look.own());
+    if (!container.prepared.empty() || object->newest_epoch > at.epoch.value)
+      meet_object(window, *object, kinds);
+    VARVE_CHECK(verdict(window, false));
+  }
+  if (result.ok()) result->max_epoch = Epoch{object->newest_epoch};
+  return result;
 }
 
 }  // namespace varve::store

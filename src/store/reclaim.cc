@@ -126,7 +126,7 @@ bool StoreImpl::reclaim_destroyed(uint32_t budget) {
   }
   const Ref ref = *list;
   auto* container = heap_.at<ContainerRecord>(ref);
-  if (drain_container(container, budget)) {
+  if (drain_container(container, budget) && drain_transactions(container, budget)) {
     unlink<ContainerRecord>(list, ref);
     heap_.free(ref, sizeof(ContainerRecord));
   }
@@ -305,7 +305,8 @@ Container* StoreImpl::next_to_merge(uint64_t horizon) {
     for (auto& [uuid, container] : pool.containers) {
       if (pool_uuid == cursor_.pool && uuid <= cursor_.container) continue;
       const bool changed = container->changes != container->changes_merged;
-      if (container->snapshots_known && changed && horizon > container->horizon_merged)
+      if (container->snapshots_known && changed &&
+          mergeable(*container, horizon) > container->horizon_merged)
         return container.get();
     }
   }
@@ -331,9 +332,9 @@ Result<bool> StoreImpl::reclaim(Epoch horizon, uint32_t budget) {
     cursor_.in_pass = true;
     cursor_.pool = container->pool_uuid;
     cursor_.container = container->uuid;
-    cursor_.horizon = horizon.value;
+    cursor_.horizon = mergeable(*container, horizon.value);
     cursor_.changes = container->changes;
-    cursor_.settled = settled_rollbacks(*container, horizon.value);
+    cursor_.settled = settled_rollbacks(*container, cursor_.horizon);
   }
   merge_slice(*container, budget);
   return true;

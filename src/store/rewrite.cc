@@ -95,7 +95,7 @@ Result<Lsn> StoreImpl::finish_rewrite(const Rewrite& job, const Data& data) {
   VARVE_ASSERT(data.length == job.length && !job.sources.empty(), "a job is given back whole");
   Container* container = find(job.pool, job.container);
   if (!container) return changed();
-  VARVE_TRY(const Located at, locate(*container, job.oid, job.horizon, job.dkey));
+  VARVE_TRY(const Located at, locate(*container, job.oid, job.horizon, job.dkey, nullptr));
   AkeyRecord* akey = at.dkey ? find_akey(*at.dkey, at.kinds.akey, job.akey) : nullptr;
   if (!akey || static_cast<ValueKind>(akey->kind) != job.kind) return changed();
   const Readers readers =

@@ -78,6 +78,10 @@ Result<Lsn> StoreImpl::rollback(Container& container, Epoch to, Epoch at) {
                                                 ", but epoch " + std::to_string(floor) +
                                                 " is settled already: try again with a newer one");
   VARVE_CHECK(check_readable(container, to.value));
+  // It would be hidden when it is committed, or has looked at what is taken back.
+  if (!container.prepared.empty()) return in_progress(container.prepared.front());
+  if (const uint64_t above = reads_.above_all({}); at.value < above)
+    return restart(above, "transactions have read above epoch " + std::to_string(at.value));
   if (before.size() >= kRollbacksMax)
     return Error(Code::kBusy, "container " + container.uuid.to_string() + " has " +
                                   std::to_string(before.size()) +
@@ -85,7 +89,10 @@ Result<Lsn> StoreImpl::rollback(Container& container, Epoch to, Epoch at) {
                                   "snapshots that lie between, and try again later");
   heap_.begin(true);
   const Ref ref = heap_.allocate(sizeof(RollbackRecord));
-  if (ref == 0) return punch_failed();
+  if (ref == 0) {
+    StoreImpl::rollback();
+    return heap_.error();
+  }
   ContainerRecord* home = record(container);
   *heap_.at<RollbackRecord>(ref) = {to.value, at.value, home->rollbacks, 0, 0};
   heap_.set(home->rollbacks, ref);

@@ -12,13 +12,13 @@ Error no_pool(const Uuid& pool) {
 }
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(block::Volume& volume) {
+Result<std::unique_ptr<Store>> Store::open(block::Volume& volume, Epoch clock) {
   auto store = std::make_unique<StoreImpl>(volume);
-  VARVE_CHECK(store->load());
+  VARVE_CHECK(store->load(clock));
   return std::unique_ptr<Store>(std::move(store));
 }
 
-Result<void> StoreImpl::load() {
+Result<void> StoreImpl::load(Epoch clock) {
   if (root()->magic == 0) {
     heap_.begin();
     heap_.change(root());
@@ -26,7 +26,6 @@ Result<void> StoreImpl::load() {
     root()->magic = kStoreMagic;
     root()->version = kStoreVersion;
     heap_.volume().commit();
-    return {};
   }
   if (root()->magic != kStoreMagic)
     return Error(Code::kBadFormat,
@@ -38,6 +37,7 @@ Result<void> StoreImpl::load() {
                                           ", this program knows " + std::to_string(kStoreVersion));
   for (Ref ref = root()->pools; ref; ref = heap_.at<PoolRecord>(ref)->next)
     VARVE_CHECK(load_pool(ref));
+  reads_.set_low_water(std::max(clock, newest_epoch()).value);
   return {};
 }
 
@@ -56,6 +56,7 @@ Result<void> StoreImpl::load_pool(Ref ref) {
     container->record = at;
     container->pool = ref;
     VARVE_CHECK(load_rollbacks(*container));
+    VARVE_CHECK(load_transactions(*container));
     if (record->pool != ref ||
         !place->second.containers.try_emplace(record->uuid, std::move(container)).second)
       return Error(Code::kBadFormat, "the list of containers of pool " + pool->uuid.to_string() +
@@ -83,6 +84,8 @@ void StoreImpl::unlink(Ref* head, Ref ref) {
     heap_.set(*head, record->next);
 }
 
+template void StoreImpl::link_front<TransactionRecord>(Ref*, Ref);
+template void StoreImpl::unlink<TransactionRecord>(Ref*, Ref);
 template void StoreImpl::unlink<PoolRecord>(Ref*, Ref);
 template void StoreImpl::unlink<ContainerRecord>(Ref*, Ref);
 
@@ -135,6 +138,7 @@ Result<Lsn> StoreImpl::destroy_pool(const Uuid& uuid) {
   link_front<PoolRecord>(&root()->dying_pools, ref);
   if (pool->newest_epoch > root()->newest_epoch)
     heap_.set(root()->newest_epoch, pool->newest_epoch);
+  for (const auto& [name, container] : found->second.containers) forget_transactions(*container);
   pools_.erase(found);
   forget_objects();
   return heap_.volume().commit();
@@ -190,6 +194,7 @@ Result<Lsn> StoreImpl::destroy_container(const Uuid& pool_uuid, const Uuid& uuid
   heap_.begin(true);
   unlink<ContainerRecord>(&heap_.at<PoolRecord>(container->pool)->containers, ref);
   link_front<ContainerRecord>(&root()->dying_containers, ref);
+  forget_transactions(*container);
   pools_.find(pool_uuid)->second.containers.erase(uuid);
   forget_objects();
   return heap_.volume().commit();

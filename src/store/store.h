@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/transaction_id.h"
 #include "block/volume.h"
 
 namespace varve::store {
@@ -77,6 +78,12 @@ struct Update {
   ByteView dkey;
   uint64_t conditions = 0;
   std::span<const AkeyUpdate> akeys;
+  // Not null: what is written is prepared, and counts for that transaction alone until commit().
+  // All its requests are at one epoch, in one container.
+  TransactionId transaction = {};
+  // Clocks may differ by so much: what another committed above `epoch` and not above this is
+  // answered with kTransactionRestart. kEpochNone: clocks are exact.
+  Epoch uncertain_until = kEpochNone;
 };
 
 // One piece of what a fetch found, in the order asked for.
@@ -101,12 +108,30 @@ struct AkeyFetch {
   bool found = false;
   std::vector<FoundPiece> pieces;
 };
+// From where and as whom something is read.
+struct ReadAt {
+  ReadAt(Epoch at) : epoch(at) {}
+  ReadAt(Epoch at, TransactionId who, Epoch until = kEpochNone, Epoch now = kEpochNone)
+      : epoch(at), transaction(who), uncertain_until(until), clock(now) {}
+  Epoch epoch;
+  // Not null: sees what it has written itself, and nobody may write below its feet any more. Its
+  // epoch is not kEpochMax then.
+  TransactionId transaction;
+  Epoch uncertain_until;  // as in Update
+  // Of a reader without a transaction: what its clock says. No transaction may write at or below
+  // it any more where this has read.
+  Epoch clock;
+};
+
 struct Fetch {
   ObjectId oid;
   Epoch epoch = kEpochMax;
   ByteView dkey;
   uint64_t conditions = 0;
   std::span<AkeyFetch> akeys;
+  TransactionId transaction = {};      // these: as in ReadAt
+  Epoch uncertain_until = kEpochNone;
+  Epoch clock = kEpochNone;
 };
 
 // kObject: all; kDkey: one dkey; kAkeys: some akeys of one dkey.
@@ -117,7 +142,34 @@ struct Punch {
   uint64_t conditions = 0;  // kCondPunch: kNonexistent if what is named does not exist
   ByteView dkey;
   std::span<const ByteView> akeys;
+  TransactionId transaction = {};      // as in Update
+  Epoch uncertain_until = kEpochNone;  // as in Update
 };
+
+// --- transactions
+enum class TransactionState : uint8_t { kUnknown, kPrepared, kCommitted, kAborted };
+
+// A transaction that waits for its coordinator's word.
+struct PreparedTransaction {
+  TransactionId id;
+  Epoch epoch;
+  uint64_t age_ns = 0;   // of its epoch
+  uint32_t entries = 0;  // versions, extents and punches
+};
+
+// What stood in the way of a request that was answered with kInProgress (the transaction) or
+// kTransactionRestart (the epoch at least to restart at; kEpochNone: any newer one).
+struct Conflict {
+  TransactionId transaction;
+  Epoch restart_at;
+};
+
+// Of one container, undecided and decided ones; kBusy beyond.
+inline constexpr size_t kTransactionsMax = 65536;
+// Of one transaction: kOverflow beyond.
+inline constexpr uint32_t kTransactionEntriesMax = 8192;
+// Of one forget().
+inline constexpr size_t kForgetMax = 512;
 
 // Where a listing goes on: opaque, as DAOS's anchors. Default: from the start. Resumable for ever;
 // an entry that exists all the while is listed exactly once.
@@ -143,6 +195,7 @@ struct ListedKey {
 struct ListedRange {
   uint64_t index = 0, count = 0;
   Epoch epoch;
+  bool operator==(const ListedRange&) const = default;
 };
 
 // What is at the ends of an object, a dkey or an akey (daos_obj_query_key).
@@ -154,7 +207,8 @@ struct QueryResult {
   Buffer dkey, akey;
   uint64_t recx_index = 0, recx_count = 0;
   uint32_t record_size = 0;
-  Epoch max_epoch;
+  Epoch max_epoch;  // the newest that is committed, or the reader's own
+  bool operator==(const QueryResult&) const = default;
 };
 
 // What list_objects() orders by, the same on every target; among equals, the id's bytes decide.
@@ -231,8 +285,10 @@ class Container;  // one container of one pool on this target; owned by the stor
 class Store {
  public:
   virtual ~Store() = default;
-  // An empty volume is made into an empty store.
-  static Result<std::unique_ptr<Store>> open(block::Volume& volume);
+  // An empty volume is made into an empty store. `clock`: what the caller's clock says; nobody may
+  // write in a transaction at or below it (or below newest_epoch()) any more, since nobody knows
+  // what was read before.
+  static Result<std::unique_ptr<Store>> open(block::Volume& volume, Epoch clock = kEpochNone);
 
   // Space is reserved at creation: kNoSpace if the volume has less left unreserved. O(1).
   virtual Result<Lsn> create_pool(const Uuid& pool, uint64_t reserved_bytes) = 0;
@@ -264,20 +320,41 @@ class Store {
                            std::span<Result<void>> results) = 0;
   virtual Result<Lsn> punch(Container& container, const Punch& punch) = 0;
 
-  // Up to `limit` entries visible at `epoch`, from `anchor` on, which moves. In key order for
+  // --- transactions: docs/internals/mvcc.md
+  // Any of the reads and writes here may answer kInProgress or kTransactionRestart: then this says
+  // more, until the next call. Of a batch: of one of those that got such an answer.
+  virtual const Conflict& last_conflict() const = 0;
+  // What the transaction wrote counts for all from now on; kNonexistent if the id is not known,
+  // kCanceled if it was aborted. Ask Volume::ready_for(resolve_bytes()) before, as for abort().
+  virtual Result<Lsn> commit(Container& container, TransactionId id) = 0;
+  // What it wrote is gone, and its space. kAlready if it was committed; an unknown id is fine.
+  virtual Result<Lsn> abort(Container& container, TransactionId id) = 0;
+  virtual uint64_t resolve_bytes(const Container& container, TransactionId id) const = 0;
+  // Decided ones are remembered until forget().
+  virtual TransactionState status(const Container& container, TransactionId id) const = 0;
+  // Unknown ids are fine; kBusy, and nothing done, if one is still prepared; kInvalid beyond
+  // kForgetMax.
+  virtual Result<Lsn> forget(Container& container, std::span<const TransactionId> ids) = 0;
+  // All that are prepared, oldest first; `now`: from which ages are counted.
+  virtual std::vector<PreparedTransaction> prepared(const Container& container,
+                                                    Epoch now) const = 0;
+
+  // Up to `limit` entries visible at `at`, from `anchor` on, which moves. In key order for
   // integer and lexical kinds, else in an order of the store's own.
-  virtual Result<std::vector<ObjectId>> list_objects(Container& container, Epoch epoch,
+  virtual Result<std::vector<ObjectId>> list_objects(Container& container, const ReadAt& at,
                                                      Anchor& anchor, uint32_t limit) = 0;
-  virtual Result<std::vector<ListedKey>> list_dkeys(Container& container, ObjectId oid, Epoch epoch,
-                                                    Anchor& anchor, uint32_t limit) = 0;
+  virtual Result<std::vector<ListedKey>> list_dkeys(Container& container, ObjectId oid,
+                                                    const ReadAt& at, Anchor& anchor,
+                                                    uint32_t limit) = 0;
   virtual Result<std::vector<ListedKey>> list_akeys(Container& container, ObjectId oid,
-                                                    ByteView dkey, Epoch epoch, Anchor& anchor,
+                                                    ByteView dkey, const ReadAt& at, Anchor& anchor,
                                                     uint32_t limit) = 0;
   virtual Result<std::vector<ListedRange>> list_ranges(Container& container, ObjectId oid,
-                                                       ByteView dkey, ByteView akey, Epoch epoch,
-                                                       Anchor& anchor, uint32_t limit) = 0;
-  virtual Result<QueryResult> query(Container& container, ObjectId oid, Epoch epoch, ByteView dkey,
-                                    ByteView akey, QueryFlags flags) = 0;
+                                                       ByteView dkey, ByteView akey,
+                                                       const ReadAt& at, Anchor& anchor,
+                                                       uint32_t limit) = 0;
+  virtual Result<QueryResult> query(Container& container, ObjectId oid, const ReadAt& at,
+                                    ByteView dkey, ByteView akey, QueryFlags flags) = 0;
 
   // The container becomes, for all that is read and written above `at`, what it was at `to`. A
   // layer, not a change: O(1), whatever was written since, and readers below `at` see what they

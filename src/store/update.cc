@@ -130,20 +130,20 @@ uint64_t transaction_bytes(std::span<const Update> updates) {
                akey.single.checksums.size_bytes();
       for (const ArrayPiece& piece : akey.pieces)
         bytes += 512 + piece.data.bytes.size() + piece.data.checksums.size_bytes();
+      if (!update.transaction.is_null())
+        bytes += (1 + akey.pieces.size()) * 2 * sizeof(TransactionEntry);
     }
   }
   return bytes;
 }
 
-Result<void> StoreImpl::check_update(const Container& container, const Update& update) const {
+Result<void> StoreImpl::check_update(const Container& container, const Update& update) {
   VARVE_TRY(const KeyKinds kinds, key_kinds(update.oid));
   if (update.epoch == kEpochNone || update.epoch == kEpochMax)
     return invalid("an update at epoch " + std::to_string(update.epoch.value));
-  if (update.epoch.value <= write_floor(container))
-    return Error(Code::kTransactionRestart, "epoch " + std::to_string(update.epoch.value) +
-                                                " was merged already (up to " +
-                                                std::to_string(write_floor(container)) +
-                                                "): write again with a newer epoch");
+  if (const uint64_t floor = write_floor(container); update.epoch.value <= floor)
+    return restart(floor + 1,
+                   "epoch " + std::to_string(update.epoch.value) + " is settled already");
   if (update.akeys.empty()) return invalid("an update without akeys");
   for (const AkeyUpdate& akey : update.akeys) {
     VARVE_CHECK(check_key(kinds.akey, akey.akey, "akey"));
@@ -157,11 +157,12 @@ Result<void> StoreImpl::check_update(const Container& container, const Update& u
   return update.akeys.size() == 1 ? Result<void>() : check_unique(update.akeys);
 }
 
-Result<void> StoreImpl::check_conditions(const Located& at, uint64_t conditions,
+Result<void> StoreImpl::check_conditions(const Located& at, const ReadPoint& point,
                                          const Update& update) const {
+  const uint64_t conditions = update.conditions;
   const bool per_akey = conditions & kCondPerAkey;
   if (conditions & (kCondDkeyInsert | kCondDkeyUpdate)) {
-    const bool there = at.dkey && dkey_visible(*at.dkey, at.point);
+    const bool there = at.dkey && dkey_visible(*at.dkey, point);
     if ((conditions & kCondDkeyInsert) && there) return Error(Code::kExists);
     if ((conditions & kCondDkeyUpdate) && !there) return Error(Code::kNonexistent);
   }
@@ -177,11 +178,69 @@ Result<void> StoreImpl::check_conditions(const Located& at, uint64_t conditions,
                                           std::to_string(record->record_size) + " bytes, not " +
                                           std::to_string(akey.record_size));
     if (!wanted) continue;
-    const bool there = record && akey_visible(*record, at.point);
+    const bool there = record && akey_visible(*record, point);
     if ((wanted & kCondAkeyInsert) && there) return Error(Code::kExists);
     if ((wanted & kCondAkeyUpdate) && !there) return Error(Code::kNonexistent);
   }
   return {};
+}
+
+namespace {
+bool has_punch(const AkeyUpdate& akey) {
+  if (akey.kind == ValueKind::kSingle) return akey.single.length == 0;
+  return std::any_of(akey.pieces.begin(), akey.pieces.end(),
+                     [](const ArrayPiece& piece) { return piece.data.length == 0; });
+}
+}  // namespace
+
+// Punches count where something is visible: that must be known.
+Result<void> StoreImpl::check_existence(const Located& at, const Update& update) {
+  for (const AkeyUpdate& akey : update.akeys) {
+    if (!at.dkey || !has_punch(akey)) continue;
+    const AkeyRecord* record = find_akey(*at.dkey, at.kinds.akey, akey.akey);
+    if (!record) continue;
+    VARVE_CHECK(certain(
+        at.point.look, [&]() -> Result<bool> { return akey_visible(*record, point_of(at)); },
+        same_answer<bool>));
+  }
+  return {};
+}
+
+Result<void> StoreImpl::check_located(Container& container, const Located& at,
+                                      const Update& update, Ref own) {
+  VARVE_CHECK(check_update_conflicts(container, at, update, own));
+  Result<void> conditions = [&]() -> Result<void> {
+    if (!at.point.look) return check_conditions(at, at.point, update);
+    VARVE_CHECK(check_existence(at, update));
+    return certain(
+        at.point.look, [&] { return check_conditions(at, point_of(at), update); },
+        same_answer<void>);
+  }();
+  if (!conditions.ok() && conditions.code() != Code::kExists &&
+      conditions.code() != Code::kNonexistent)
+    return conditions;
+  const uint64_t of_dkey = update.conditions & (kCondDkeyInsert | kCondDkeyUpdate);
+  if (of_dkey && at.dkey && update.uncertain_until > update.epoch) {
+    Window window = missed_window({update.epoch, {}, update.uncertain_until}, own);
+    meet_dkey(window, *at.dkey);
+    VARVE_CHECK(verdict(window, false));
+  }
+  if (conditions.ok() && update.epoch.value < reads_.above_all(update.transaction)) {
+    std::vector<ByteView> akeys;
+    for (const AkeyUpdate& akey : update.akeys) akeys.push_back(akey.akey);
+    VARVE_CHECK(check_reads(container, update.oid, update.dkey, at.kinds, akeys,
+                            update.epoch.value, update.transaction));
+  }
+  const bool punches = std::any_of(update.akeys.begin(), update.akeys.end(), has_punch);
+  if (update.conditions || punches) {
+    const ReadAt reader(update.epoch, update.transaction, kEpochNone, update.epoch);
+    const ReadPlace place = place_of(container, update.oid, at.kinds, update.dkey);
+    note_read(place, of_dkey ? ReadScope::kDkey : ReadScope::kUnderDkey, reader);
+    for (const AkeyUpdate& akey : update.akeys)
+      note_read(place_of(place, akey.akey), ReadScope::kAkey, reader);
+    note_under(container, update.oid, reader);
+  }
+  return conditions;
 }
 
 Stamp StoreImpl::stamp_for(const ObjectRecord* object, uint64_t epoch) const {
@@ -215,21 +274,54 @@ ObjectRecord* StoreImpl::make_object(Container& container, ObjectId oid) {
   return object;
 }
 
+// What a transaction has written is named by it. False: heap full.
+bool StoreImpl::enter(const Located& at, Ref akey, Ref record, EntryKind kind, uint64_t index,
+                      const Writing& writing) {
+  if (writing.transaction == 0) [[likely]]
+    return true;
+  TransactionEntry entry{};
+  entry.index = index;
+  entry.object = heap_.ref(at.object);
+  entry.dkey = heap_.ref(at.dkey);
+  entry.akey = akey;
+  entry.record = record;
+  entry.kind = static_cast<uint8_t>(kind);
+  return add_entry(writing.transaction, entry);
+}
+
+bool StoreImpl::write_single(const Located& at, AkeyRecord* akey, const Data& data,
+                             const Writing& writing) {
+  const Ref version = add_version(heap_, &akey->value, data, writing.stamp, writing.flags());
+  return version && enter(at, heap_.ref(akey), version, EntryKind::kVersion, 0, writing);
+}
+
+bool StoreImpl::write_piece(const Located& at, AkeyRecord* akey, const ArrayPiece& piece,
+                            const Writing& writing) {
+  const Ref extent = add_extent(heap_, heap_.at<ArrayRecord>(akey->value), akey->record_size,
+                                piece, writing.stamp, writing.flags());
+  const bool range = needs_range_punch(piece, akey->record_size);
+  return extent && enter(at, heap_.ref(akey), extent,
+                         range ? EntryKind::kRangePunch : EntryKind::kExtent,
+                         range ? 0 : piece.index, writing);
+}
+
 // Builds an akey record with its first value at `at`; 0: heap full.
-Ref StoreImpl::make_akey(Ref at, const AkeyUpdate& update, Stamp stamp) {
+Ref StoreImpl::make_akey(const Located& located, Ref at, const AkeyUpdate& update,
+                         const Writing& writing) {
   auto* akey = heap_.at<AkeyRecord>(at);
   *akey = {};
   akey->kind = static_cast<uint8_t>(update.kind);
   akey->key_length = static_cast<uint16_t>(update.akey.size());
   std::memcpy(akey + 1, update.akey.data(), update.akey.size());
   const Ref behind = at + key_record_bytes(sizeof(AkeyRecord), update.akey.size()) / kRefUnit;
+  const auto flags = static_cast<uint8_t>(kFlagEmbedded | writing.flags());
   if (update.kind == ValueKind::kSingle) {
     if (!embeds_version(update))
-      return add_version(heap_, &akey->value, update.single, stamp) ? at : 0;
-    build_version(heap_.at<VersionRecord>(behind), update.single, stamp, kFlagEmbedded);
+      return write_single(located, akey, update.single, writing) ? at : 0;
+    build_version(heap_.at<VersionRecord>(behind), update.single, writing.stamp, flags);
     publish_version(heap_, update.single);
     akey->value = behind;
-    return at;
+    return enter(located, at, behind, EntryKind::kVersion, 0, writing) ? at : 0;
   }
   akey->record_size = update.record_size;
   akey->value = behind;
@@ -238,23 +330,18 @@ Ref StoreImpl::make_akey(Ref at, const AkeyUpdate& update, Stamp stamp) {
   const Ref extent = behind + kArrayRecordBytes / kRefUnit;
   const size_t first = first_data_piece(update);
   const ArrayPiece& piece = update.pieces[first];
-  if (!build_extent(heap_, heap_.at<ExtentRecord>(extent), piece, stamp, kFlagEmbedded)) return 0;
+  if (!build_extent(heap_, heap_.at<ExtentRecord>(extent), piece, writing.stamp, flags)) return 0;
   if (!link_extent(heap_, array, update.record_size, piece.index, extent)) return 0;
-  return apply_pieces(akey, update, first + 1, stamp).ok() ? at : 0;
+  if (!enter(located, at, extent, EntryKind::kExtent, piece.index, writing)) return 0;
+  // Without punches: nobody saw what they name.
+  for (size_t i = first + 1; i < update.pieces.size(); ++i)
+    if (update.pieces[i].data.length > 0 && !write_piece(located, akey, update.pieces[i], writing))
+      return 0;
+  return at;
 }
 
-// The pieces of a new array from `first` on, without punches: nobody saw what they name.
-Result<void> StoreImpl::apply_pieces(AkeyRecord* akey, const AkeyUpdate& update, size_t first,
-                                     Stamp stamp) {
-  auto* array = heap_.at<ArrayRecord>(akey->value);
-  for (size_t i = first; i < update.pieces.size(); ++i)
-    if (update.pieces[i].data.length > 0 &&
-        !add_extent(heap_, array, akey->record_size, update.pieces[i], stamp))
-      return heap_.error();
-  return {};
-}
-
-bool StoreImpl::make_dkey(Located& at, const Update& update, size_t first, Stamp stamp) {
+bool StoreImpl::make_dkey(Located& at, const Update& update, size_t first,
+                          const Writing& writing) {
   const AkeyUpdate& akey = update.akeys[first];
   const uint32_t own = key_record_bytes(sizeof(DkeyRecord), update.dkey.size());
   const uint32_t bytes = own + akey_bytes(akey);
@@ -265,22 +352,23 @@ bool StoreImpl::make_dkey(Located& at, const Update& update, size_t first, Stamp
   dkey->key_length = static_cast<uint16_t>(update.dkey.size());
   dkey->units = static_cast<uint16_t>(bytes / kRefUnit);
   std::memcpy(dkey + 1, update.dkey.data(), update.dkey.size());
-  dkey->akeys.root = make_akey(ref + own / kRefUnit, akey, stamp);
-  if (dkey->akeys.root == 0) return false;
   at.dkey = dkey;
+  dkey->akeys.root = make_akey(at, ref + own / kRefUnit, akey, writing);
+  if (dkey->akeys.root == 0) return false;
   return tree_insert(heap_, {Keyed::kDkey, at.kinds.dkey}, &at.object->dkeys,
                      {at.dkey_prefix, update.dkey}, ref);
 }
 
 Result<void> StoreImpl::apply_akey(Container& container, Located& at, const AkeyUpdate& update,
-                                   Stamp stamp, bool& changed) {
+                                   const Writing& writing, bool& changed) {
+  const Stamp stamp = writing.stamp;
   AkeyRecord* akey = find_akey(*at.dkey, at.kinds.akey, update.akey);
   if (!akey) {
     if (!has_data(update)) return {};
     changed = true;
     const uint32_t bytes = akey_bytes(update);
     const Ref ref = heap_.allocate(bytes);
-    if (ref == 0 || make_akey(ref, update, stamp) == 0) return heap_.error();
+    if (ref == 0 || make_akey(at, ref, update, writing) == 0) return heap_.error();
     heap_.at<AkeyRecord>(ref)->units = static_cast<uint16_t>(bytes / kRefUnit);
     if (!tree_insert(heap_, {Keyed::kAkey, at.kinds.akey}, &at.dkey->akeys,
                      {key_prefix(at.kinds.akey, update.akey), update.akey}, ref))
@@ -291,7 +379,7 @@ Result<void> StoreImpl::apply_akey(Container& container, Located& at, const Akey
     if (update.single.length == 0 && !akey_visible(*akey, at.point)) return {};
     changed = true;
     ++container.changes;
-    if (!add_version(heap_, &akey->value, update.single, stamp)) return heap_.error();
+    if (!write_single(at, akey, update.single, writing)) return heap_.error();
     return {};
   }
   auto* array = heap_.at<ArrayRecord>(akey->value);
@@ -309,26 +397,33 @@ Result<void> StoreImpl::apply_akey(Container& container, Located& at, const Akey
     if (piece.data.length == 0 && !was_visible) continue;
     changed = true;
     ++container.changes;  // it hides something, or may be joined with what is beside it
-    if (!add_extent(heap_, array, akey->record_size, piece, stamp)) return heap_.error();
+    if (!write_piece(at, akey, piece, writing)) return heap_.error();
   }
   return {};
 }
 
-Result<void> StoreImpl::apply(Container& container, Located& at, const Update& update,
+Result<void> StoreImpl::apply(Container& container, Located& at, const Update& update, Ref own,
                               bool& changed) {
-  const Stamp stamp = stamp_for(at.object, update.epoch.value);
+  if (!update.transaction.is_null() && own == 0) {
+    own = begin_transaction(container, update.transaction, update.epoch.value);
+    if (own == 0) return heap_.error();
+    changed = true;  // it is known from now on, even if it finds nothing to do
+  }
+  const Writing writing = writing_for(at.object, update.epoch.value, own);
+  bool wrote = false;
   size_t first = update.akeys.size();
   if (!at.dkey) {
     first = 0;
     while (first < update.akeys.size() && !has_data(update.akeys[first])) ++first;
     if (first == update.akeys.size()) return {};
     if (!at.object) at.object = make_object(container, update.oid);
-    if (!at.object || !make_dkey(at, update, first, stamp)) return heap_.error();
-    changed = true;
+    if (!at.object || !make_dkey(at, update, first, writing)) return heap_.error();
+    wrote = true;
   }
   for (size_t i = 0; i < update.akeys.size(); ++i)
-    if (i != first) VARVE_CHECK(apply_akey(container, at, update.akeys[i], stamp, changed));
-  if (changed) note_stamp(at.object, stamp);
+    if (i != first) VARVE_CHECK(apply_akey(container, at, update.akeys[i], writing, wrote));
+  if (wrote && own == 0) note_stamp(at.object, writing.stamp);
+  changed |= wrote;
   return {};
 }
 
@@ -355,6 +450,14 @@ void StoreImpl::account_to(Ref pool_ref, uint64_t newest) {
 void StoreImpl::rollback() {
   heap_.volume().rollback();
   forget_objects();
+  for (const Ref entry : new_entries_) owners_.erase(entry);
+  for (const NewTransaction& made : new_transactions_) {
+    const auto found = made.container->transactions.find(made.id);
+    std::erase(made.container->prepared, found->second);
+    made.container->transactions.erase(found);
+  }
+  new_entries_.clear();
+  new_transactions_.clear();
 }
 
 Result<Lsn> StoreImpl::finish(Container& container, uint64_t newest, bool bounded) {
@@ -366,26 +469,44 @@ Result<Lsn> StoreImpl::finish(Container& container, uint64_t newest, bool bounde
     }
   }
   account_to(container.pool, newest);
+  if (!new_entries_.empty()) new_entries_.clear();
+  if (!new_transactions_.empty()) new_transactions_.clear();
   return heap_.volume().commit();
 }
 
-Result<Lsn> StoreImpl::update_located(Container& container, Located& at, const Update& update) {
-  VARVE_CHECK(check_conditions(at, update.conditions, update));
+size_t StoreImpl::entries_made(const Update& update) {
+  if (update.transaction.is_null()) return 0;
+  size_t entries = 0;
+  for (const AkeyUpdate& akey : update.akeys) entries += 1 + akey.pieces.size();
+  return entries;
+}
+
+// All that may refuse it. `look` is what Located::point refers to.
+Result<Located> StoreImpl::admit(Container& container, const Update& update, Ref hint,
+                                 Look& look) {
+  VARVE_CHECK(check_update(container, update));
+  VARVE_TRY(const Ref own, writer_of(container, update.transaction, update.epoch.value,
+                                     entries_made(update)));
+  look = Look(owners_, own);
+  Look* use = container.prepared.empty() ? nullptr : &look;
+  VARVE_TRY(const Located at,
+            locate(container, update.oid, update.epoch.value, update.dkey, use, hint));
+  VARVE_CHECK(check_located(container, at, update, own));
+  return at;
+}
+
+Result<Lsn> StoreImpl::update(Container& container, const Update& update) {
+  Look look(owners_, 0);
+  VARVE_TRY(Located at, admit(container, update, 0, look));
   bool changed = false;
   heap_.begin();
-  Result<void> applied = apply(container, at, update, changed);
+  Result<void> applied = apply(container, at, update, look.own(), changed);
   if (!applied.ok() || !changed) {
     rollback();
     if (applied.ok()) return heap_.volume().last_committed();
     return std::move(applied.error());
   }
   return finish(container, update.epoch.value, true);
-}
-
-Result<Lsn> StoreImpl::update(Container& container, const Update& update) {
-  VARVE_CHECK(check_update(container, update));
-  VARVE_TRY(Located at, locate(container, update.oid, update.epoch.value, update.dkey));
-  return update_located(container, at, update);
 }
 
 void StoreImpl::update_batch(Container& container, std::span<const Update> updates,
@@ -402,12 +523,10 @@ void StoreImpl::update_batch(Container& container, std::span<const Update> updat
     for (size_t i = 0; i < group.size() && !failed; ++i) {
       const Update& update = group[i];
       const auto one = [&]() -> Result<void> {
-        VARVE_CHECK(check_update(container, update));
-        VARVE_TRY(Located at,
-                  locate(container, update.oid, update.epoch.value, update.dkey, hints[i]));
-        VARVE_CHECK(check_conditions(at, update.conditions, update));
+        Look look(owners_, 0);
+        VARVE_TRY(Located at, admit(container, update, hints[i], look));
         bool changed = false;
-        Result<void> applied = apply(container, at, update, changed);
+        Result<void> applied = apply(container, at, update, look.own(), changed);
         failed = !applied.ok();
         if (changed) newest = std::max(newest, update.epoch.value);
         return applied;

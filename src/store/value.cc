@@ -26,19 +26,21 @@ DataKind kind_of(const Data& data) {
 }  // namespace
 
 Stamp newest_punch(const Heap& heap, Ref punches, const ReadPoint& point) {
-  for (Ref ref = punches; ref; ref = heap.at<PunchRecord>(ref)->older)
-    if (point.reaches(heap.at<PunchRecord>(ref)->epoch)) return heap.at<PunchRecord>(ref)->stamp();
+  for (Ref ref = punches; ref; ref = heap.at<PunchRecord>(ref)->older) {
+    const auto* punch = heap.at<PunchRecord>(ref);
+    if (point.reaches(punch->epoch) && point.counts(ref, punch->flags, true)) return punch->stamp();
+  }
   return {};
 }
 
-bool add_punch(Heap& heap, Ref* punches, Stamp stamp) {
+Ref add_punch(Heap& heap, Ref* punches, Stamp stamp, uint8_t flags) {
   const Ref ref = heap.allocate(sizeof(PunchRecord));
-  if (ref == 0) return false;
+  if (ref == 0) return 0;
   Ref* at = punches;
   while (*at && heap.at<PunchRecord>(*at)->stamp() > stamp) at = &heap.at<PunchRecord>(*at)->older;
-  *heap.at<PunchRecord>(ref) = {stamp.epoch, *at, stamp.minor, 0};
+  *heap.at<PunchRecord>(ref) = {stamp.epoch, *at, stamp.minor, flags};
   heap.set(*at, ref);
-  return true;
+  return ref;
 }
 
 uint32_t version_bytes(const Data& data) {
@@ -89,13 +91,13 @@ void link_version(Heap& heap, Ref* head, Ref ref) {
   heap.set(*at, ref);
 }
 
-bool add_version(Heap& heap, Ref* head, const Data& data, Stamp stamp) {
+Ref add_version(Heap& heap, Ref* head, const Data& data, Stamp stamp, uint8_t flags) {
   const Ref ref = heap.allocate(version_bytes(data));
-  if (ref == 0) return false;
-  build_version(heap.at<VersionRecord>(ref), data, stamp, 0);
+  if (ref == 0) return 0;
+  build_version(heap.at<VersionRecord>(ref), data, stamp, flags);
   publish_version(heap, data);
   link_version(heap, head, ref);
-  return true;
+  return ref;
 }
 
 block::Extent version_extent(const VersionRecord& version) {
@@ -114,9 +116,9 @@ void free_version(Heap& heap, Ref ref) {
 const VersionRecord* visible_version(const Heap& heap, Ref head, const ReadPoint& point) {
   for (Ref ref = head; ref;) {
     const auto* version = heap.at<VersionRecord>(ref);
-    if (point.reaches(version->epoch)) {
-      const bool seen = version->stamp() > point.floor &&
-                        static_cast<DataKind>(version->kind) != DataKind::kPunch;
+    const bool hides = static_cast<DataKind>(version->kind) == DataKind::kPunch;
+    if (point.reaches(version->epoch) && point.counts(ref, version->flags, hides)) {
+      const bool seen = version->stamp() > point.floor && !hides;
       return seen ? version : nullptr;
     }
     ref = version->older;

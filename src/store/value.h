@@ -1,27 +1,36 @@
 // Versions of single values and punches, newest first, and what of them is visible.
 #pragma once
 
+#include "store/look.h"
 #include "store/rollback.h"
 #include "store/tree.h"
 
 namespace varve::store {
 
 // From where something is looked at: versions above `floor` (the newest punch over them) and not
-// above `epoch`, but for those that rollbacks hide.
+// above `epoch`, but for those that rollbacks hide; of prepared ones what `look` counts, none
+// without.
 struct ReadPoint {
   uint64_t epoch = ~0ULL;
   Stamp floor;
   const Hidden* hidden = nullptr;
+  Look* look = nullptr;
   bool reaches(uint64_t version) const {
     return version <= epoch && !(hidden && hides(*hidden, version));
   }
   bool sees(Stamp stamp) const { return stamp > floor && reaches(stamp.epoch); }
+  // Of what it reaches. `is_punch`: it hides something itself.
+  bool counts(Ref entry, uint32_t flags, bool is_punch) const {
+    if (!(flags & kFlagPrepared)) [[likely]]
+      return true;
+    return look && look->counts(entry, is_punch);
+  }
 };
 
 // The newest punch of a chain that the point reaches; zero if none.
 Stamp newest_punch(const Heap& heap, Ref punches, const ReadPoint& point);
-// False: heap full.
-[[nodiscard]] bool add_punch(Heap& heap, Ref* punches, Stamp stamp);
+// These give the record that they have added; 0: heap full. `flags`: kFlagPrepared or 0.
+[[nodiscard]] Ref add_punch(Heap& heap, Ref* punches, Stamp stamp, uint8_t flags = 0);
 
 // What a version takes in the heap, its bytes included.
 uint32_t version_bytes(const Data& data);
@@ -31,10 +40,21 @@ void build_version(VersionRecord* version, const Data& data, Stamp stamp, uint8_
 void publish_version(Heap& heap, const Data& data);
 // Links a version into a chain by its stamp, in front of equals.
 void link_version(Heap& heap, Ref* head, Ref version);
-// Allocates, builds, publishes and links. `data.length` 0: a punch. False: heap full.
-[[nodiscard]] bool add_version(Heap& heap, Ref* head, const Data& data, Stamp stamp);
+// Allocates, builds, publishes and links. `data.length` 0: a punch.
+[[nodiscard]] Ref add_version(Heap& heap, Ref* head, const Data& data, Stamp stamp,
+                              uint8_t flags = 0);
 // The device space of a version of kind kExtent.
 block::Extent version_extent(const VersionRecord& version);
+// Takes it out of a chain of versions, punches or range punches; it is not freed.
+template <class Record>
+void unlink_entry(Heap& heap, Ref* head, Ref entry) {
+  Ref* at = head;
+  while (*at != entry) {
+    VARVE_ASSERT(*at, "an entry is in the chain that its transaction names");
+    at = &heap.at<Record>(*at)->older;
+  }
+  heap.set(*at, heap.at<Record>(entry)->older);
+}
 // Gives back what a version holds, and itself if it is an allocation of its own.
 void free_version(Heap& heap, Ref version);
 

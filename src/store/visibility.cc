@@ -111,12 +111,12 @@ AkeyRecord* StoreImpl::find_akey(const DkeyRecord& dkey, KeyKind kind, ByteView 
 }
 
 Result<Located> StoreImpl::locate(const Container& container, ObjectId oid, uint64_t epoch,
-                                  ByteView dkey, Ref hint) {
+                                  ByteView dkey, Look* look, Ref hint) {
   Located at;
   VARVE_TRY(at.kinds, key_kinds(oid));
   VARVE_CHECK(check_key(at.kinds.dkey, dkey, "dkey"));
   at.dkey_prefix = key_prefix(at.kinds.dkey, dkey);
-  at.point = point_at(container, epoch);
+  at.point = point_at(container, epoch, look);
   at.object = find_object(container, oid);
   if (!at.object) return at;
   at.point = below(at.point, at.object->punches);
@@ -128,6 +128,39 @@ Result<Located> StoreImpl::locate(const Container& container, ObjectId oid, uint
   if (!at.dkey) at.dkey = find_dkey(*at.object, at.kinds.dkey, at.dkey_prefix, dkey);
   if (at.dkey) at.point = below(at.point, at.dkey->punches);
   return at;
+}
+
+ReadPoint StoreImpl::point_of(const Located& at) const {
+  ReadPoint point{at.point.epoch, {}, at.point.hidden, at.point.look};
+  if (at.object) point = below(point, at.object->punches);
+  if (at.dkey) point = below(point, at.dkey->punches);
+  return point;
+}
+
+const AkeyRecord* StoreImpl::settled(const AkeyRecord* akey, const ReadPoint& point) const {
+  if (!akey || !point.look) [[likely]]
+    return akey;
+  const auto counts = [&](uint64_t epoch, uint32_t flags, Ref ref) {
+    return !(flags & kFlagPrepared) || (epoch <= point.epoch && point.look->counts(ref, false));
+  };
+  if (static_cast<ValueKind>(akey->kind) == ValueKind::kSingle) {
+    for (Ref ref = akey->value; ref; ref = heap_.at<VersionRecord>(ref)->older)
+      if (const auto* version = heap_.at<VersionRecord>(ref);
+          counts(version->epoch, version->flags, ref))
+        return akey;
+    return nullptr;
+  }
+  const auto& array = *heap_.at<ArrayRecord>(akey->value);
+  for (Ref ref = array.punches; ref; ref = heap_.at<RangePunchRecord>(ref)->older)
+    if (const auto* punch = heap_.at<RangePunchRecord>(ref);
+        counts(punch->epoch, punch->flags, ref))
+      return akey;
+  const bool none = ArrayView(heap_, array, akey->record_size, {})
+                        .visit_overlapping(0, ~0ULL, [&](uint64_t, Ref ref) {
+                          const auto* extent = heap_.at<ExtentRecord>(ref);
+                          return !counts(extent->epoch, extent->flags, ref);
+                        });
+  return none ? nullptr : akey;
 }
 
 Result<void> StoreImpl::check_readable(const Container& container, uint64_t epoch) const {
