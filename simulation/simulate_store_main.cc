@@ -21,11 +21,14 @@ int main(int argc, char** argv) {
   varve::simulation::StoreOutcome total;
   const bool good = varve::simulation::run_store_seeds(first, seeds, total);
   std::printf("store: %llu seeds, %llu operations, %llu crashes, %llu comparisons, "
-              "%llu rewrites: %s\n",
+              "%llu rewrites, %llu decisions, %llu reads refused, %llu answers by chance: %s\n",
               static_cast<unsigned long long>(seeds),
               static_cast<unsigned long long>(total.operations),
               static_cast<unsigned long long>(total.crashes),
               static_cast<unsigned long long>(total.compared),
-              static_cast<unsigned long long>(total.rewrites), good ? "all agree" : "FAILED");
+              static_cast<unsigned long long>(total.rewrites),
+              static_cast<unsigned long long>(total.decisions),
+              static_cast<unsigned long long>(total.refused_reads),
+              static_cast<unsigned long long>(total.by_chance), good ? "all agree" : "FAILED");
   return good ? 0 : 1;
 }

@@ -12,7 +12,7 @@
 #include "simulation/store_images.h"
 #include "simulation/store_operations.h"
 #include "simulation/virtual_clock.h"
-#include "store/reference_model.h"
+#include "store/transaction_model.h"
 
 namespace varve::simulation {
 namespace {
@@ -137,6 +137,7 @@ class StoreRun {
     auto store = Store::open(*machine.volume);
     if (!store.ok()) return fail("store: " + store.error().describe());
     machine.store = std::move(*store);
+    reads_.clear(machine.store->newest_epoch().value);
     machine.container = machine.store->find(kPool, kContainer);
     if (!machine.container) {
       if (acknowledged_any_) return fail("the container is gone");
@@ -169,6 +170,7 @@ class StoreRun {
     acknowledge(machine.volume->last_committed());
     pending_.clear();
     current_ = acknowledged_;
+    if (!compare_transactions(machine, current_)) return false;
     const std::string difference = compare(machine, current_);
     if (difference.empty() || machine.disk.crashed()) return difference.empty();
     return fail("after a crash: " + difference);
@@ -189,8 +191,12 @@ class StoreRun {
       if (!outcome_.failure.empty() || machine.disk.crashed()) return;
       ++outcome_.operations;
       const uint64_t dice = random_.below(100);
-      if (dice < 55)
+      if (dice < 45)
         one_update(machine);
+      else if (dice < 51)
+        decide(machine);
+      else if (dice < 55)
+        one_read(machine);
       else if (dice < 65)
         batch(machine);
       else if (dice < 77)
@@ -251,19 +257,25 @@ class StoreRun {
              StoreUpdate* update) {
     if (update && !result.ok())
       for (const block::Extent& extent : update->extents) machine.volume->cancel(extent);
-    if (result.code() == Code::kNoSpace && operation.kind == ModelOperation::Kind::kUpdate) return;
-    const Code expected = current_.apply(operation);
-    if (result.code() != expected) {
+    if (result.code() == Code::kNoSpace && operation.kind == ModelOperation::Kind::kUpdate)
+      return reads_.note_perhaps(operation.epoch);
+    const std::vector<Code> acceptable = current_.acceptable(operation, reads_);
+    TransactionModel::note_reads(operation, result.code(), reads_);
+    if (std::find(acceptable.begin(), acceptable.end(), result.code()) == acceptable.end()) {
       fail("the store answers " + std::string(code_name(result.code())) + " (" +
            (result.ok() ? "" : std::string(result.error().text())) + ") where the model says " +
-           code_name(expected) + ": " + describe(operation));
+           code_name(acceptable.front()) + ": " + describe(operation));
       return;
     }
+    outcome_.by_chance += result.code() != acceptable.front();
+    if (result.ok() && current_.apply(operation) != Code::kOk)
+      fail("the model does not do what it accepts: " + describe(operation));
     if (result.ok()) pending_.push_back({operation, *result});
   }
 
   void one_update(Machine& machine) {
-    const ModelOperation operation = shape_.update(random_, pick_epoch());
+    ModelOperation operation = shape_.update(random_, pick_epoch());
+    join_transaction(operation);
     StoreUpdate update(operation, random_);
     if (!materialize(machine, update)) return;
     if (!ready(machine, transaction_bytes({&update.update, 1}))) return;
@@ -276,6 +288,7 @@ class StoreRun {
     std::vector<Update> requests;
     for (ModelOperation& operation : operations) {
       operation = shape_.update(random_, pick_epoch());
+      if (random_.one_in(4)) join_transaction(operation);
       updates.push_back(std::make_unique<StoreUpdate>(operation, random_));
       if (!materialize(machine, *updates.back())) {
         updates.pop_back();  // has given back its own
@@ -288,13 +301,16 @@ class StoreRun {
     if (!ready(machine, transaction_bytes(requests))) return;
     std::vector<Result<Lsn>> results(requests.size(), Lsn{});
     machine.store->update_batch(*machine.container, requests, results);
+    // They may have been tried twice.
+    for (const ModelOperation& operation : operations) reads_.note_perhaps(operation.epoch);
     for (size_t i = 0; i < requests.size(); ++i)
       agree(machine, operations[i], results[i], updates[i].get());
     // One record in the log: all of it or nothing survives, which any prefix allows.
   }
 
   void one_punch(Machine& machine) {
-    const ModelOperation operation = shape_.punch(random_, pick_epoch());
+    ModelOperation operation = shape_.punch(random_, pick_epoch());
+    join_transaction(operation);
     const StorePunch punch(operation);
     if (!ready(machine, kSmallTransactionBytes)) return;
     agree(machine, operation, machine.store->punch(*machine.container, punch.punch), nullptr);
@@ -311,7 +327,7 @@ class StoreRun {
     const auto result = machine.store->rollback(*machine.container, Epoch{operation.rollback_to},
                                                 Epoch{operation.epoch});
     if (result.code() == Code::kBusy) return;
-    rolled_back_at_ = operation.epoch;
+    if (result.ok()) rolled_back_at_ = operation.epoch;
     agree(machine, operation, result, nullptr);
     compare_now(machine);
   }
@@ -320,6 +336,151 @@ class StoreRun {
     if (!snapshots_.empty() && random_.one_in(2))
       return snapshots_[random_.below(snapshots_.size())];
     return horizon_ + random_.below(top_ + 2 - std::min(top_, horizon_));
+  }
+
+  // --- transactions
+
+  TransactionId new_transaction() { return {++transactions_, 1}; }
+
+  // One of those that are prepared; null if there is none.
+  std::pair<TransactionId, uint64_t> pick_prepared() {
+    const std::map<TransactionId, uint64_t> prepared = current_.prepared();
+    if (prepared.empty()) return {};
+    return *std::next(prepared.begin(), static_cast<long>(random_.below(prepared.size())));
+  }
+
+  // Makes it part of a transaction now and then, or uncertain.
+  void join_transaction(ModelOperation& operation) {
+    if (!random_.one_in(3)) {
+      if (random_.one_in(10)) operation.uncertain_until = operation.epoch + random_.below(9);
+      return;
+    }
+    const size_t undecided = current_.prepared().size();
+    if (!current_.decided().empty() && random_.one_in(30)) {
+      operation.transaction = current_.decided().begin()->first;
+    } else if (undecided >= 3 || (undecided > 0 && random_.one_in(2))) {
+      std::tie(operation.transaction, operation.epoch) = pick_prepared();
+    } else {
+      operation.transaction = new_transaction();
+    }
+  }
+
+  void decide(Machine& machine) {
+    ModelOperation operation;
+    operation.transaction = pick_prepared().first;
+    if (operation.transaction.is_null() || random_.one_in(6)) {
+      operation.transaction = new_transaction();
+      if (!current_.decided().empty() && !random_.one_in(4))
+        operation.transaction = current_.decided().rbegin()->first;
+    }
+    const TransactionId id = operation.transaction;
+    const uint64_t bytes = machine.store->resolve_bytes(*machine.container, id);
+    if (!ready(machine, bytes)) return;
+    const uint64_t dice = random_.below(7);
+    operation.kind = dice < 3   ? ModelOperation::Kind::kCommit
+                     : dice < 6 ? ModelOperation::Kind::kAbort
+                                : ModelOperation::Kind::kForget;
+    ++outcome_.decisions;
+    agree(machine, operation,
+          dice < 3   ? machine.store->commit(*machine.container, id)
+          : dice < 6 ? machine.store->abort(*machine.container, id)
+                     : machine.store->forget(*machine.container, {&id, 1}),
+          nullptr);
+    compare_transactions(machine, current_);
+  }
+
+  // By a transaction, or by somebody with a clock: leaves its mark, and may come too early.
+  void one_read(Machine& machine) {
+    ReadAt at(Epoch{readable_epoch()});
+    if (!random_.one_in(3)) {
+      const auto [id, epoch] = pick_prepared();
+      at.transaction = id;
+      at.epoch = Epoch{epoch};
+      if (id.is_null() || random_.one_in(3)) {
+        at.transaction = new_transaction();
+        at.epoch = Epoch{pick_epoch()};
+      }
+    } else if (random_.one_in(2)) {
+      at.clock = Epoch{top_};
+    }
+    const bool in_last_era = at.epoch.value >= std::max(rolled_back_at_, horizon_);
+    if (in_last_era && random_.one_in(2)) at.uncertain_until = Epoch{at.epoch.value + 3};
+    const StoreShape::Object& object = shape_.objects()[random_.below(shape_.objects().size())];
+    const std::string& dkey = object.dkeys[random_.below(object.dkeys.size())];
+    if (random_.one_in(3))
+      read_keys(machine, at, object.oid);
+    else
+      read_value(machine, at, object.oid, dkey, object.akeys[random_.below(object.akeys.size())]);
+  }
+
+  void read_value(Machine& machine, const ReadAt& at, ObjectId oid, const std::string& dkey,
+                  const StoreShape::Akey& akey) {
+    AkeyFetch one;
+    one.akey = as_bytes(std::string_view(akey.key));
+    one.kind = akey.kind;
+    const std::pair<uint64_t, uint64_t> range{0, 40};
+    if (akey.kind == ValueKind::kArray) one.ranges = {&range, 1};
+    Fetch fetch{oid, at.epoch, as_bytes(std::string_view(dkey)), 0, {&one, 1}};
+    fetch.transaction = at.transaction;
+    fetch.uncertain_until = at.uncertain_until;
+    fetch.clock = at.clock;
+    const Result<void> result = machine.store->fetch(*machine.container, fetch);
+    ModelPlace place{oid, dkey, akey.key};
+    if (akey.kind == ValueKind::kArray) place.end = 40;
+    if (!judge(at, place, result.code(), "fetch") || !result.ok()) return;
+    for (const ReferenceModel& world : current_.worlds(at.epoch.value, at.transaction)) {
+      const std::string* single = world.single(oid, dkey, akey.key, at.epoch.value);
+      if (one.found != world.akey_visible(oid, dkey, akey.key, at.epoch.value) ||
+          (one.found && akey.kind == ValueKind::kSingle && one.record_size != single->size()))
+        fail("a fetch tells what may not be");
+    }
+    reads_.note({oid, dkey, akey.key}, noted(at), at.transaction);
+  }
+
+  void read_keys(Machine& machine, const ReadAt& at, ObjectId oid) {
+    Anchor anchor;
+    const auto listed = machine.store->list_dkeys(*machine.container, oid, at, anchor, 1000);
+    if (!judge(at, {oid}, listed.code(), "list_dkeys") || !listed.ok()) return;
+    for (const ReferenceModel& world : current_.worlds(at.epoch.value, at.transaction))
+      if (listed->size() != world.dkeys(oid, at.epoch.value).size())
+        fail("a listing tells what may not be");
+    reads_.note({oid}, noted(at), at.transaction);
+  }
+
+  static uint64_t noted(const ReadAt& at) {
+    return at.transaction.is_null() ? at.clock.value : at.epoch.value;
+  }
+
+  // Whether a read was rightly answered, or rightly not.
+  bool judge(const ReadAt& at, const ModelPlace& place, Code code, const std::string& what) {
+    const uint64_t until = std::max(at.epoch, at.uncertain_until).value;
+    const bool missed = current_.committed_in(place, at.epoch.value, until);
+    bool good = code == Code::kOk && !missed;
+    if (code == Code::kInProgress)
+      good = current_.prepared_in({place.oid}, 0, until, at.transaction);
+    if (code == Code::kTransactionRestart) good = missed;
+    if (code == Code::kOk && current_.prepared_in(place, at.epoch.value, until, at.transaction))
+      good = false;
+    reads_.note_perhaps(noted(at));
+    outcome_.refused_reads += code != Code::kOk;
+    if (good) return true;
+    return fail("a " + what + " at " + std::to_string(at.epoch.value) + " to " +
+                std::to_string(until) + " by transaction " + std::to_string(at.transaction.low) +
+                " is answered " + code_name(code));
+  }
+
+  bool compare_transactions(Machine& machine, const TransactionModel& model) {
+    const std::map<TransactionId, uint64_t> expected = model.prepared();
+    std::map<TransactionId, uint64_t> found;
+    for (const PreparedTransaction& one : machine.store->prepared(*machine.container, kEpochNone))
+      found[one.id] = one.epoch.value;
+    if (found != expected) return fail("other transactions are prepared than in the model");
+    for (uint64_t number = 1; number <= transactions_; ++number) {
+      const TransactionId id{number, 1};
+      if (machine.store->status(*machine.container, id) != model.status(id))
+        return fail("transaction " + std::to_string(number) + " has another state");
+    }
+    return true;
   }
 
   void reclaim(Machine& machine) {
@@ -442,7 +603,7 @@ class StoreRun {
            std::to_string(bytes));
   }
 
-  std::string compare(Machine& machine, const ReferenceModel& model) {
+  std::string compare(Machine& machine, const TransactionModel& model) {
     std::vector<uint64_t> epochs = snapshots_;
     epochs.push_back(~0ULL);
     epochs.push_back(readable_epoch());
@@ -456,20 +617,30 @@ class StoreRun {
     };
     for (const uint64_t epoch : epochs) {
       ++outcome_.compared;
-      std::string difference =
-          compare_store(*machine.store, *machine.container, model, shape_, epoch, random_, read);
+      std::string difference = compare_store(*machine.store, *machine.container, model.worlds(epoch),
+                                             shape_, Epoch{epoch}, random_, read);
       if (!difference.empty()) return "at epoch " + std::to_string(epoch) + ": " + difference;
+    }
+    for (const auto& [id, epoch] : model.prepared()) {
+      if (!random_.one_in(2)) continue;
+      reads_.note_perhaps(epoch);
+      const ReadAt at(Epoch{epoch}, id);
+      std::string difference = compare_store(*machine.store, *machine.container,
+                                             model.worlds(epoch, id), shape_, at, random_, read);
+      if (!difference.empty())
+        return "by transaction " + std::to_string(id.low) + " at " + std::to_string(epoch) + ": " +
+               difference;
     }
     for (int pair = 0; pair < 3; ++pair) {
       const uint64_t from = readable_epoch();
       const uint64_t to = random_.one_in(3) ? ~0ULL : std::max(from, readable_epoch());
-      const std::string difference = compare_differences(*machine.store, *machine.container, model,
-                                                         from, to, random_);
+      const std::string difference = compare_differences(
+          *machine.store, *machine.container, model.worlds(to), from, to, random_);
       if (!difference.empty())
         return "between epochs " + std::to_string(from) + " and " + std::to_string(to) + ": " +
                difference;
     }
-    if (model.newest_epoch() > machine.store->newest_epoch().value)
+    if (model.committed().newest_epoch() > machine.store->newest_epoch().value)
       return "newest_epoch() is too low";
     return {};
   }
@@ -510,7 +681,9 @@ class StoreRun {
   bool flips_bits_ = false;  // when values are read
   bool destroyed_ = false;   // all of it, and closed cleanly
   DiskImage image_{kDiskBytes};
-  ReferenceModel acknowledged_, current_;
+  TransactionModel acknowledged_, current_;
+  ModelReads reads_;
+  uint64_t transactions_ = 0;  // that there have been; ids count from 1
   std::deque<Pending> pending_;
   std::vector<uint64_t> snapshots_;
   // What reclaim() may have merged: no write at or below, no read below but at snapshots.
@@ -530,6 +703,9 @@ bool run_store_seeds(uint64_t first, uint64_t count, StoreOutcome& total) {
     total.operations += outcome.operations;
     total.crashes += outcome.crashes;
     total.compared += outcome.compared;
+    total.decisions += outcome.decisions;
+    total.by_chance += outcome.by_chance;
+    total.refused_reads += outcome.refused_reads;
     total.rewrites += outcome.rewrites;
     if (outcome.failure.empty()) continue;
     total.failure = "seed " + std::to_string(seed) + ": " + outcome.failure;

@@ -11,6 +11,9 @@ namespace varve::simulation {
 struct StoreOutcome {
   std::string failure;  // empty: all is well
   uint64_t operations = 0, crashes = 0, compared = 0, rewrites = 0;
+  // Of transactions: commits, aborts and forgets; answers that only a table of fixed size or a
+  // cautious look explains; reads that got no answer, rightly.
+  uint64_t decisions = 0, by_chance = 0, refused_reads = 0;
 };
 
 // The same seed does the same, to the byte.

@@ -177,7 +177,7 @@ void StoreUpdate::build() {
     akeys_.push_back(akey);
   }
   update = {operation_.oid, Epoch{operation_.epoch}, view(operation_.dkey), operation_.conditions,
-            akeys_};
+            akeys_, operation_.transaction, Epoch{operation_.uncertain_until}};
 }
 
 StorePunch::StorePunch(const ModelOperation& operation) : dkey_(operation.dkey) {
@@ -191,16 +191,22 @@ StorePunch::StorePunch(const ModelOperation& operation) : dkey_(operation.dkey) 
   punch.conditions = operation.conditions;
   punch.dkey = view(dkey_);
   punch.akeys = akeys_;
+  punch.transaction = operation.transaction;
+  punch.uncertain_until = Epoch{operation.uncertain_until};
 }
 
 std::string describe(const ModelOperation& operation) {
   constexpr const char* kKinds[] = {"update", "punch object", "punch dkey", "punch akeys",
-                                    "rollback"};
+                                    "rollback", "commit", "abort", "forget"};
   std::string text = kKinds[static_cast<int>(operation.kind)];
+  if (!operation.transaction.is_null())
+    text = "transaction " + std::to_string(operation.transaction.low) + ": " + text;
+  if (operation.kind >= ModelOperation::Kind::kCommit) return text;
   if (operation.kind == ModelOperation::Kind::kRollback)
     return text + " to " + std::to_string(operation.rollback_to) + " at " +
            std::to_string(operation.epoch);
   text += " " + operation.oid.to_string() + " at " + std::to_string(operation.epoch) +
+          (operation.uncertain_until ? " to " + std::to_string(operation.uncertain_until) : "") +
           " conditions " + std::to_string(operation.conditions) + " dkey '" +
           readable(operation.dkey) + "'";
   for (const ModelAkeyUpdate& akey : operation.akeys) {
@@ -217,12 +223,15 @@ namespace {
 
 class Comparison {
  public:
-  Comparison(Store& store, Container& container, const ReferenceModel& model, uint64_t epoch,
-             Random& random, const ReadDevice& read)
+  // `unsure`: there are other worlds.
+  Comparison(Store& store, Container& container, const ReferenceModel& model, bool unsure,
+             const ReadAt& at, Random& random, const ReadDevice& read)
       : store_(store),
         container_(container),
         model_(model),
-        epoch_(epoch),
+        unsure_(unsure),
+        at_(at),
+        epoch_(at.epoch.value),
         random_(random),
         read_(read) {}
 
@@ -236,12 +245,18 @@ class Comparison {
   void differ(std::string what) {
     if (difference_.empty()) difference_ = std::move(what);
   }
+  // The store may not know, where the model does not.
+  template <class T>
+  bool unknown(const Result<T>& result) const {
+    return unsure_ && result.code() == Code::kInProgress;
+  }
   uint32_t page() { return static_cast<uint32_t>(1 + random_.below(random_.one_in(2) ? 5 : 300)); }
 
   void compare_objects() {
     std::vector<ObjectId> found;
     for (Anchor anchor; !anchor.end;) {
-      const auto listed = store_.list_objects(container_, Epoch{epoch_}, anchor, page());
+      const auto listed = store_.list_objects(container_, at_, anchor, page());
+      if (unknown(listed)) return;
       if (!listed.ok()) return differ("list_objects: " + listed.error().describe());
       found.insert(found.end(), listed->begin(), listed->end());
     }
@@ -252,12 +267,16 @@ class Comparison {
   void compare_object(const StoreShape::Object& object) {
     const std::vector<std::string> expected = model_.dkeys(object.oid, epoch_);
     std::vector<std::string> found;
-    for (Anchor anchor; !anchor.end;) {
-      const auto listed = store_.list_dkeys(container_, object.oid, Epoch{epoch_}, anchor, page());
+    bool known = true;
+    for (Anchor anchor; known && !anchor.end;) {
+      const auto listed = store_.list_dkeys(container_, object.oid, at_, anchor, page());
+      known = !unknown(listed);
+      if (!known) break;
       if (!listed.ok()) return differ("list_dkeys: " + listed.error().describe());
       for (const ListedKey& key : *listed) found.emplace_back(as_text(key.key));
     }
-    compare_keys(object.kinds.dkey, expected, found, "dkeys of " + object.oid.to_string());
+    if (known)
+      compare_keys(object.kinds.dkey, expected, found, "dkeys of " + object.oid.to_string());
     for (const std::string& dkey : expected) compare_dkey(object, dkey);
     const std::string& other = object.dkeys[random_.below(object.dkeys.size())];
     compare_dkey(object, other);
@@ -265,9 +284,10 @@ class Comparison {
     QueryFlags flags;
     flags.max_dkey = random_.one_in(2);
     flags.min_dkey = !flags.max_dkey;
-    const auto edge = store_.query(container_, object.oid, Epoch{epoch_}, {}, {}, flags);
+    const auto edge = store_.query(container_, object.oid, at_, {}, {}, flags);
+    if (unknown(edge)) return;
     if (edge.ok() != !expected.empty()) return differ("query of the outermost dkey");
-    if (edge.ok() && !found.empty() &&
+    if (known && edge.ok() && !found.empty() &&
         as_text(edge->dkey) != (flags.max_dkey ? found.back() : found.front()))
       differ("the outermost dkey is another");
   }
@@ -293,15 +313,19 @@ class Comparison {
 
   void compare_dkey(const StoreShape::Object& object, const std::string& dkey) {
     std::vector<std::string> found;
-    for (Anchor anchor; !anchor.end;) {
+    bool known = true;
+    for (Anchor anchor; known && !anchor.end;) {
       const auto listed =
-          store_.list_akeys(container_, object.oid, view(dkey), Epoch{epoch_}, anchor, page());
+          store_.list_akeys(container_, object.oid, view(dkey), at_, anchor, page());
+      known = !unknown(listed);
+      if (!known) break;
       if (!listed.ok()) return differ("list_akeys: " + listed.error().describe());
       for (const ListedKey& key : *listed) found.emplace_back(as_text(key.key));
     }
     const std::string where = object.oid.to_string() + " '" + readable(dkey) + "'";
-    compare_keys(object.kinds.akey, model_.akeys(object.oid, dkey, epoch_), found,
-                 "akeys of " + where);
+    if (known)
+      compare_keys(object.kinds.akey, model_.akeys(object.oid, dkey, epoch_), found,
+                   "akeys of " + where);
     compare_values(object, dkey, where);
   }
 
@@ -322,14 +346,14 @@ class Comparison {
       fetches[i].ranges = ranges[i];
       compare_end(object, dkey, akey, end, where);
     }
-    Fetch fetch{object.oid, Epoch{epoch_}, view(dkey), 0, fetches};
-    Result<void> result;
-    if (random_.one_in(2))
-      result = store_.fetch(container_, fetch);
-    else
-      store_.fetch_batch(container_, {&fetch, 1}, {&result, 1});
-    if (!result.ok()) return differ("fetch of " + where + ": " + result.error().describe());
+    Result<void> result = fetch_some(object, dkey, fetches);
+    const bool all = !unknown(result);
+    if (all && !result.ok()) return differ("fetch of " + where + ": " + result.error().describe());
     for (size_t i = 0; i < fetches.size(); ++i) {
+      // What all together cannot tell, one may.
+      if (!all) result = fetch_some(object, dkey, {&fetches[i], 1});
+      if (!all && unknown(result)) continue;
+      if (!result.ok()) return differ("fetch of " + where + ": " + result.error().describe());
       const StoreShape::Akey& akey = object.akeys[i];
       const std::string what = where + " '" + readable(akey.key) + "'";
       if (fetches[i].found != model_.akey_visible(object.oid, dkey, akey.key, epoch_)) {
@@ -343,10 +367,22 @@ class Comparison {
     }
   }
 
+  Result<void> fetch_some(const StoreShape::Object& object, const std::string& dkey,
+                          std::span<AkeyFetch> akeys) {
+    Fetch fetch{object.oid, at_.epoch, view(dkey), 0, akeys, at_.transaction};
+    Result<void> result;
+    if (random_.one_in(2))
+      result = store_.fetch(container_, fetch);
+    else
+      store_.fetch_batch(container_, {&fetch, 1}, {&result, 1});
+    return result;
+  }
+
   void compare_end(const StoreShape::Object& object, const std::string& dkey,
                    const StoreShape::Akey& akey, uint64_t end, const std::string& where) {
-    const auto edge = store_.query(container_, object.oid, Epoch{epoch_}, view(dkey),
+    const auto edge = store_.query(container_, object.oid, at_, view(dkey),
                                    view(akey.key), {.max_recx = true});
+    if (unknown(edge)) return;
     const uint64_t found = edge.ok() ? edge->recx_index + edge->recx_count : 0;
     if (found != end)
       differ("the array " + where + " '" + readable(akey.key) + "' ends at " +
@@ -354,7 +390,8 @@ class Comparison {
     uint64_t last = 0;
     for (Anchor anchor; !anchor.end;) {
       const auto listed = store_.list_ranges(container_, object.oid, view(dkey), view(akey.key),
-                                             Epoch{epoch_}, anchor, page());
+                                             at_, anchor, page());
+      if (unknown(listed)) return;
       if (!listed.ok()) return differ("list_ranges: " + listed.error().describe());
       for (const ListedRange& range : *listed) {
         if (range.index < last) return differ("list_ranges of " + where + " is not in order");
@@ -430,6 +467,8 @@ class Comparison {
   Store& store_;
   Container& container_;
   const ReferenceModel& model_;
+  const bool unsure_;
+  const ReadAt at_;
   const uint64_t epoch_;
   Random& random_;
   const ReadDevice& read_;
@@ -438,10 +477,15 @@ class Comparison {
 
 }  // namespace
 
-std::string compare_store(Store& store, Container& container, const ReferenceModel& model,
-                          const StoreShape& shape, uint64_t epoch, Random& random,
-                          const ReadDevice& read) {
-  return Comparison(store, container, model, epoch, random, read).go(shape);
+std::string compare_store(Store& store, Container& container,
+                          const std::vector<ReferenceModel>& worlds, const StoreShape& shape,
+                          const ReadAt& at, Random& random, const ReadDevice& read) {
+  for (const ReferenceModel& world : worlds) {
+    std::string difference =
+        Comparison(store, container, world, worlds.size() > 1, at, random, read).go(shape);
+    if (!difference.empty()) return difference;
+  }
+  return {};
 }
 
 namespace {
@@ -463,12 +507,14 @@ std::string describe(const std::vector<Difference>& all, const char* whose) {
 }
 }  // namespace
 
-std::string compare_differences(Store& store, Container& container, const ReferenceModel& model,
-                                uint64_t from, uint64_t to, Random& random) {
+std::string compare_differences(Store& store, Container& container,
+                                const std::vector<ReferenceModel>& worlds, uint64_t from,
+                                uint64_t to, Random& random) {
   std::vector<Difference> found;
   for (DiffAnchor anchor; !anchor.end;) {
     const auto limit = static_cast<uint32_t>(1 + random.below(random.one_in(2) ? 3 : 100));
     auto page = store.diff(container, Epoch{from}, Epoch{to}, anchor, limit);
+    if (page.code() == Code::kInProgress && worlds.size() > 1) return {};
     if (!page.ok()) return "diff: " + page.error().describe();
     if (page->size() > limit) return "a page of differences is longer than was asked for";
     for (Difference& one : *page) {
@@ -483,9 +529,12 @@ std::string compare_differences(Store& store, Container& container, const Refere
     }
   }
   std::stable_sort(found.begin(), found.end(), comes_before);
-  const std::vector<Difference> expected = model.differences(from, to);
-  if (std::equal(found.begin(), found.end(), expected.begin(), expected.end(), same)) return {};
-  return describe(found, "differences, store:") + describe(expected, "\nmodel:");
+  for (const ReferenceModel& world : worlds) {
+    const std::vector<Difference> expected = world.differences(from, to);
+    if (!std::equal(found.begin(), found.end(), expected.begin(), expected.end(), same))
+      return describe(found, "differences, store:") + describe(expected, "\nmodel:");
+  }
+  return {};
 }
 
 }  // namespace varve::simulation

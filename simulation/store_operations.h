@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "runtime/clock.h"
-#include "store/reference_model.h"
+#include "store/transaction_model.h"
 
 namespace varve::simulation {
 
@@ -80,11 +80,14 @@ std::string describe(const ModelOperation& operation);
 
 // What differs at `epoch`; empty: nothing. `read` fills from the device; false ends the comparison.
 using ReadDevice = std::function<bool(uint64_t offset, MutableByteView into)>;
-std::string compare_store(Store& store, Container& container, const ReferenceModel& model,
-                          const StoreShape& shape, uint64_t epoch, Random& random,
-                          const ReadDevice& read);
+// `worlds`: what may be, of which the store knows no more than the model; an answer must hold in each,
+// and where there are several, kInProgress is one.
+std::string compare_store(Store& store, Container& container,
+                          const std::vector<ReferenceModel>& worlds, const StoreShape& shape,
+                          const ReadAt& at, Random& random, const ReadDevice& read);
 // The same for the list of differences between two epochs.
-std::string compare_differences(Store& store, Container& container, const ReferenceModel& model,
-                                uint64_t from, uint64_t to, Random& random);
+std::string compare_differences(Store& store, Container& container,
+                                const std::vector<ReferenceModel>& worlds, uint64_t from,
+                                uint64_t to, Random& random);
 
 }  // namespace varve::simulation

@@ -216,7 +216,8 @@ Result<std::vector<Difference>> StoreImpl::diff(Container& container, Epoch from
   VARVE_CHECK(check_readable(container, from.value));
   VARVE_CHECK(check_readable(container, to.value));
   for (const Ref transaction : container.prepared)
-    if (transaction_at(transaction)->epoch <= to.value) return in_progress(transaction);
+    if (transaction_at(transaction)->epoch <= to.value && transaction_at(transaction)->entries > 0)
+      return in_progress(transaction);
   if (anchor.end) return std::vector<Difference>();
   return DiffWalk(*this, container, from.value, to.value, anchor, limit)
       .go(record(container)->objects);

@@ -136,18 +136,26 @@ std::vector<ObjectId> ReferenceModel::objects(uint64_t epoch) const {
   return oids;
 }
 
-Stamp ReferenceModel::stamp_for(const Object* object, uint64_t epoch) {
+Stamp ReferenceModel::stamp_for(const Object* object, const ModelOperation& operation) {
+  const uint64_t epoch = operation.epoch;
+  if (operation.prepared_minor) return {epoch, *operation.prepared_minor};
   if (!object || epoch > object->newest.epoch) return {epoch, 0};
   if (epoch < object->newest.epoch) return {epoch, kMinorHistory};
   return {epoch, static_cast<uint16_t>(object->newest.minor + 1)};
 }
 
 void ReferenceModel::note(Object& object, Stamp stamp) {
-  if (stamp.epoch >= object.newest.epoch) object.newest = stamp;
+  object.newest = std::max(object.newest, stamp);
   newest_epoch_ = std::max(newest_epoch_, stamp.epoch);
 }
 
 Code ReferenceModel::check(const ModelOperation& operation) const {
+  if (operation.prepared_minor) return Code::kOk;
+  if (operation.kind != ModelOperation::Kind::kUpdate) {
+    if (!(operation.conditions & kCondPunch)) return Code::kOk;
+    const size_t named = std::max<size_t>(1, operation.akeys.size());
+    return footprint(operation).size() < named ? Code::kNonexistent : Code::kOk;
+  }
   const auto failed = [](uint64_t conditions, uint64_t insert, uint64_t update, bool there) {
     if ((conditions & insert) && there) return Code::kExists;
     if ((conditions & update) && !there) return Code::kNonexistent;
@@ -170,7 +178,7 @@ Code ReferenceModel::update(const ModelOperation& operation) {
   if (const Code code = check(operation); code != Code::kOk) return code;
   const auto existing = objects().find(operation.oid);
   const bool known = existing != objects().end();
-  const Stamp stamp = stamp_for(known ? &existing->second : nullptr, operation.epoch);
+  const Stamp stamp = stamp_for(known ? &existing->second : nullptr, operation);
   // History in an array, over other history of the very same epoch: refused.
   for (const ModelAkeyUpdate& update : operation.akeys) {
     const Found found = find(operation.oid, operation.dkey, update.akey, operation.epoch);
@@ -184,7 +192,9 @@ Code ReferenceModel::update(const ModelOperation& operation) {
   bool changed = false;
   Object object = known ? existing->second : Object{};
   for (const ModelAkeyUpdate& update : operation.akeys) {
-    const bool there = akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch);
+    const bool there =
+        operation.prepared_minor ||
+        akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch);
     if (!there && !has_data(update)) continue;
     changed = true;
     Akey& akey = object.dkeys[operation.dkey].akeys[update.akey];
@@ -205,37 +215,51 @@ Code ReferenceModel::update(const ModelOperation& operation) {
 }
 
 Code ReferenceModel::punch(const ModelOperation& operation) {
-  const Code nothing = operation.conditions & kCondPunch ? Code::kNonexistent : Code::kOk;
-  const auto found = objects().find(operation.oid);
-  if (found == objects().end()) return nothing;
-  Object& object = found->second;
-  const Stamp stamp = stamp_for(&object, operation.epoch);
-  if (operation.kind == ModelOperation::Kind::kPunchObject) {
-    if (dkeys(operation.oid, operation.epoch).empty()) return nothing;
-    object.punches.push_back(stamp);
-  } else if (operation.kind == ModelOperation::Kind::kPunchDkey) {
-    if (!dkey_visible(operation.oid, operation.dkey, operation.epoch)) return nothing;
-    object.dkeys[operation.dkey].punches.push_back(stamp);
-  } else {
-    std::vector<Akey*> there;
-    for (const ModelAkeyUpdate& update : operation.akeys) {
-      if (akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch))
-        there.push_back(&object.dkeys[operation.dkey].akeys[update.akey]);
-      else if (nothing != Code::kOk)
-        return nothing;
-    }
-    if (there.empty()) return nothing;
-    for (Akey* akey : there) {
-      const auto at = std::find_if(akey->versions.begin(), akey->versions.end(),
+  if (const Code code = check(operation); code != Code::kOk) return code;
+  const std::vector<ModelPlace> places = footprint(operation);
+  if (places.empty()) return Code::kOk;
+  Object& object = objects()[operation.oid];
+  const Stamp stamp = stamp_for(&object, operation);
+  for (const ModelPlace& place : places) {
+    if (place.dkey.empty()) {
+      object.punches.push_back(stamp);
+    } else if (place.akey.empty()) {
+      object.dkeys[place.dkey].punches.push_back(stamp);
+    } else {
+      Akey& akey = object.dkeys[place.dkey].akeys[place.akey];
+      const auto at = std::find_if(akey.versions.begin(), akey.versions.end(),
                                    [&](const Version& version) { return version.stamp <= stamp; });
-      if (akey->kind == ValueKind::kSingle)
-        akey->versions.insert(at, {stamp, ""});
+      if (akey.kind == ValueKind::kSingle)
+        akey.versions.insert(at, {stamp, ""});
       else
-        akey->writes.push_back({stamp, {0, ~0ULL, ""}});
+        akey.writes.push_back({stamp, {0, ~0ULL, ""}});
     }
   }
   note(object, stamp);
   return Code::kOk;
+}
+
+std::vector<ModelPlace> ReferenceModel::footprint(const ModelOperation& operation) const {
+  using Kind = ModelOperation::Kind;
+  const ObjectId oid = operation.oid;
+  const bool prepared = operation.prepared_minor.has_value();
+  std::vector<ModelPlace> places;
+  if (operation.kind == Kind::kPunchObject && (prepared || !dkeys(oid, operation.epoch).empty()))
+    places.push_back({oid});
+  if (operation.kind == Kind::kPunchDkey &&
+      (prepared || dkey_visible(oid, operation.dkey, operation.epoch)))
+    places.push_back({oid, operation.dkey});
+  for (const ModelAkeyUpdate& update : operation.akeys) {
+    const bool there =
+        prepared || akey_visible(oid, operation.dkey, update.akey, operation.epoch);
+    if (there ? update.pieces.empty() : !update.value.empty())
+      places.push_back({oid, operation.dkey, update.akey});
+    for (const ModelPiece& piece : update.pieces)
+      if (there || !piece.bytes.empty())
+        places.push_back(
+            {oid, operation.dkey, update.akey, piece.index, piece.index + piece.count});
+  }
+  return places;
 }
 
 const ReferenceModel::Objects& ReferenceModel::objects_at(uint64_t epoch) const {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "store/format.h"
@@ -24,7 +26,7 @@ struct ModelAkeyUpdate {
 };
 // One change, with everything that it names.
 struct ModelOperation {
-  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys, kRollback };
+  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys, kRollback, kCommit, kAbort, kForget };
   Kind kind = Kind::kUpdate;
   ObjectId oid;
   uint64_t epoch = 0;
@@ -32,12 +34,31 @@ struct ModelOperation {
   std::string dkey;
   std::vector<ModelAkeyUpdate> akeys;  // kPunchAkeys: only their names
   uint64_t rollback_to = 0;            // kRollback, at `epoch`
+  // --- TransactionModel
+  TransactionId transaction = {};  // of kCommit, kAbort, kForget; else null: committed at once
+  uint64_t uncertain_until = 0;
+  // Prepared before: takes place with this minor, and whether it finds something was asked then.
+  std::optional<uint16_t> prepared_minor = std::nullopt;
 };
+// What an operation names or reads. Empty, or ObjectId{}: all there are.
+struct ModelPlace {
+  ObjectId oid;
+  std::string dkey = {}, akey = {};
+  uint64_t begin = 0, end = ~0ULL;  // records of an array; a single value has all
+  bool operator==(const ModelPlace&) const = default;
+};
+bool overlap(const ModelPlace& a, const ModelPlace& b);
 
 class ReferenceModel {
  public:
   // kOk if it took place (or there was nothing to do), else what the store must answer.
   Code apply(const ModelOperation& operation);
+  // What its conditions say, and (of a punch that must find something) whether it does.
+  Code check(const ModelOperation& operation) const;
+  // What it would write, now; nothing where it finds nothing to do.
+  std::vector<ModelPlace> footprint(const ModelOperation& operation) const;
+  // At which epochs something was written that touches a place, punches over it included.
+  std::set<uint64_t> epochs_at(const ModelPlace& place) const;
   // Null: nothing visible.
   const std::string* single(ObjectId oid, const std::string& dkey, const std::string& akey,
                             uint64_t epoch) const;
@@ -99,7 +120,6 @@ class ReferenceModel {
   static bool array_visible(const Akey& akey, Stamp floor, uint64_t epoch);
   static uint64_t array_end(const Akey& akey, Stamp floor, uint64_t epoch);
   bool dkey_visible(ObjectId oid, const std::string& dkey, uint64_t epoch) const;
-  Code check(const ModelOperation& operation) const;
   Code update(const ModelOperation& operation);
   Code punch(const ModelOperation& operation);
   Code rollback(const ModelOperation& operation);
@@ -108,7 +128,7 @@ class ReferenceModel {
   Objects& objects() { return eras_.back().objects; }
   static void compare_array(const Akey& akey, Stamp floor, uint64_t from, const Akey* now,
                             Stamp floor_now, uint64_t to, std::vector<Difference>& found);
-  static Stamp stamp_for(const Object* object, uint64_t epoch);
+  static Stamp stamp_for(const Object* object, const ModelOperation& operation);
   void note(Object& object, Stamp stamp);
 
   std::vector<Era> eras_ = {Era{}};  // writes go to the last
