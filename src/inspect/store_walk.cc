@@ -16,7 +16,7 @@ uint64_t checksums_of(uint64_t length) {
 DataKind kind_of(uint8_t kind) { return static_cast<DataKind>(kind); }
 bool is_kind(uint8_t kind) { return kind <= static_cast<uint8_t>(DataKind::kExtent); }
 
-constexpr uint8_t kFlagsKnown = kFlagEmbedded | kFlagChecksums;
+constexpr uint8_t kFlagsKnown = kFlagEmbedded | kFlagChecksums | kFlagPrepared;
 // Bytes that may be inline; extents are of at most 2^34 bytes.
 constexpr uint64_t kInlineBytesMax = 32 * kKiB;
 constexpr uint64_t kExtentBytesMax = uint64_t{1} << 34;
@@ -81,12 +81,12 @@ std::optional<Record> StoreWalk::read(const char* kind, Ref ref) {
   return record;
 }
 
-void StoreWalk::check_stamp(const char* kind, Ref ref, Stamp stamp, Stamp above) {
+void StoreWalk::check_stamp(const char* kind, Ref ref, Stamp stamp, Stamp above, bool prepared) {
   if (stamp.epoch == 0) damage_at(kind, ref, "has epoch 0");
   if (stamp > above)
     damage_at(kind, ref, "has epoch " + number(stamp.epoch) + ", below " + number(above.epoch) +
                              " in its chain");
-  if (place_.object && stamp.epoch > place_.object->record.newest_epoch)
+  if (!prepared && place_.object && stamp.epoch > place_.object->record.newest_epoch)
     damage_at(kind, ref, "has epoch " + number(stamp.epoch) + ", its object ends at " +
                              number(place_.object->record.newest_epoch));
 }
@@ -175,9 +175,12 @@ void StoreWalk::walk_containers(Ref first, bool destroyed, Ref owner) {
     if (!claim("container", ref, sizeof(ContainerRecord))) return;
     place_.container = &container;
     if (record->previous != previous) damage("its link to the container before is wrong");
+    if (record->reserved) damage("has bytes set that mean nothing");
     walk_rollbacks(record->rollbacks);
+    walk_transactions(container);
     if (owner && !seen.insert(record->uuid).second) damage("is there twice");
     if (wanted(visitor_->container(place_, container))) walk_container(container);
+    check_all_met();
     place_.container = nullptr;
     charge_ = nullptr;
     previous = ref;
@@ -232,8 +235,11 @@ void StoreWalk::walk_punches(Ref first) {
   for (Ref ref = first; ref;) {
     if (!claim("punch", ref, sizeof(PunchRecord))) return;
     const auto punch = *heap_.read<PunchRecord>(offset_of(ref));
-    check_stamp("punch", ref, punch.stamp(), above);
-    if (punch.reserved) damage_at("punch", ref, "has bytes set that mean nothing");
+    const bool prepared = check_prepared(
+        "punch", ref, punch.flags, punch.epoch,
+        place_.dkey ? EntryKind::kDkeyPunch : EntryKind::kObjectPunch, 0);
+    check_stamp("punch", ref, punch.stamp(), above, prepared);
+    if (punch.flags & ~kFlagPrepared) damage_at("punch", ref, "has bytes set that mean nothing");
     visitor_->punch(place_, punch);
     above = punch.stamp();
     ref = punch.older;
@@ -310,7 +316,10 @@ void StoreWalk::walk_versions(Ref first, Ref embedded, uint64_t holder_end) {
     // Where nothing is embedded, another allocation may follow at that place.
     const bool is_embedded = ref == embedded && offset_of(ref) < holder_end;
     if (!read_version(ref, is_embedded, holder_end, version)) return;
-    check_stamp("version", ref, version.record.stamp(), above);
+    const VersionRecord& record = version.record;
+    const bool prepared =
+        check_prepared("version", ref, record.flags, record.epoch, EntryKind::kVersion, 0);
+    check_stamp("version", ref, record.stamp(), above, prepared);
     visitor_->version(place_, version);
     above = version.record.stamp();
     ref = version.record.older;
@@ -416,7 +425,9 @@ void StoreWalk::walk_extent(const ArrayRecord& array, int size_class, uint64_t i
   } else if (!claim(kName, ref, sizeof(ExtentRecord))) {
     return;
   }
-  check_stamp(kName, ref, record->stamp(), {~uint64_t{0}, 0xffff});
+  const bool prepared =
+      check_prepared(kName, ref, record->flags, record->epoch, EntryKind::kExtent, index);
+  check_stamp(kName, ref, record->stamp(), {~uint64_t{0}, 0xffff}, prepared);
   int expected = 0;
   while (expected < kArrayClasses - 1 && bytes > kArrayClassBytes[expected]) ++expected;
   if (expected != size_class) damage_at(kName, ref, "is in the tree of another size");
@@ -460,8 +471,10 @@ void StoreWalk::walk_range_punches(Ref first) {
   for (Ref ref = first; ref;) {
     if (!claim("range punch", ref, sizeof(RangePunchRecord))) return;
     const auto punch = *heap_.read<RangePunchRecord>(offset_of(ref));
-    check_stamp("range punch", ref, punch.stamp(), above);
-    if (punch.index >= punch.end || punch.reserved)
+    const bool prepared = check_prepared("range punch", ref, punch.flags, punch.epoch,
+                                         EntryKind::kRangePunch, 0);
+    check_stamp("range punch", ref, punch.stamp(), above, prepared);
+    if (punch.index >= punch.end || (punch.flags & ~kFlagPrepared))
       damage_at("range punch", ref, "has bounds that are not possible");
     visitor_->range_punch(place_, punch);
     above = punch.stamp();

@@ -129,7 +129,9 @@ class StoreWalk {
   // The record at a reference, if it lies in the heap.
   template <class Record>
   std::optional<Record> read(const char* kind, store::Ref ref);
-  void check_stamp(const char* kind, store::Ref ref, store::Stamp stamp, store::Stamp above);
+  // `prepared`: its object does not know it yet.
+  void check_stamp(const char* kind, store::Ref ref, store::Stamp stamp, store::Stamp above,
+                   bool prepared);
 
   // What a visitor leaves out is not charged either: then accounts are not compared.
   bool wanted(bool visitor_says) {
@@ -140,6 +142,17 @@ class StoreWalk {
   void walk_containers(store::Ref first, bool destroyed, store::Ref owner);
   void walk_container(const FoundContainer& container);
   void walk_rollbacks(store::Ref first);
+  // --- transactions.cc
+  struct Named {
+    store::TransactionEntry entry;
+    uint64_t epoch;
+  };
+  void walk_transactions(const FoundContainer& container);
+  uint32_t walk_parts(const store::TransactionRecord& transaction);
+  // True if it is marked as prepared.
+  bool check_prepared(const char* kind, store::Ref ref, uint32_t flags, uint64_t epoch,
+                      store::EntryKind entry, uint64_t index);
+  void check_all_met();
   void walk_object(store::Ref ref);
   void walk_dkey(store::Ref ref);
   void walk_akey(store::Ref ref);
@@ -175,6 +188,9 @@ class StoreWalk {
   std::map<store::Ref, uint64_t> charged_;  // by pool
   uint64_t* charge_ = nullptr;              // of the pool at hand
   bool complete_ = true;
+  // Of the container at hand: what its transactions name and the walk has not met.
+  std::map<store::Ref, Named> prepared_;
+  bool knows_prepared_ = false;
 };
 
 }  // namespace varve::inspect
