@@ -51,7 +51,7 @@ Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
   format.heap_bytes_max = opening.heap_bytes;
   VARVE_CO_TRY(volume_, co_await open_volume(executor_, *device_, format, opening.may_format,
                                               opening.checkpoint));
-  auto store = store::Store::open(*volume_);
+  auto store = store::Store::open(*volume_, Epoch{executor_.clock().wall_ns()});
   if (!store.ok()) co_return std::move(store.error()).with("device " + device_->name());
   store_ = std::move(*store);
   objects_ = std::make_unique<object::Service>(executor_, *volume_, *store_, device_->name());

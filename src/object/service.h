@@ -81,6 +81,11 @@ class Service {
   enum class Access : uint8_t { kRead, kWrite };
   Result<store::Container*> find(const Target& target, Access access);
   Result<Epoch> epoch_for(const Target& target);
+  // Reads leave it behind: no transaction writes below what somebody was told.
+  store::ReadAt read_at(const Target& target) {
+    const Epoch now = clock_.now(executor_.clock().wall_ns());
+    return {target.epoch, {}, kEpochNone, std::min(target.epoch, now)};
+  }
   Task<Result<void>> receive_update(UpdateWork& work, rpc::Request& request);
   Task<Result<Epoch>> store_update(UpdateWork& work, Instant deadline);
   Task<Result<void>> fetch_into(FetchWork& work, rpc::Request& request);

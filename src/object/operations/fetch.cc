@@ -51,8 +51,9 @@ Task<Result<void>> Service::fetch_into(FetchWork& work, rpc::Request& request) {
   fetch.dkey = work.dkey;
   fetch.conditions = work.conditions;
   fetch.akeys = work.found_in_use();
+  fetch.clock = read_at(work.target).clock;
   VARVE_CO_CHECK(store_.fetch(*container, fetch));
-  const Epoch epoch = work.target.epoch == kEpochMax ? clock_.now(executor_.clock().wall_ns()) : work.target.epoch;
+  const Epoch epoch = work.target.epoch == kEpochMax ? fetch.clock : work.target.epoch;
   VARVE_CO_CHECK(work.take_found());
   const uint64_t bytes = work.data_bytes();
   if (bytes > request.into_bytes())

@@ -25,18 +25,17 @@ struct Page {
 };
 
 Result<Page> read_page(store::Store& store, store::Container& container, const ListRequest& request,
-                       store::Anchor& anchor, uint32_t limit) {
+                       const store::ReadAt& at, store::Anchor& anchor, uint32_t limit) {
   Page page;
   const ObjectId oid = request.target.oid;
-  const Epoch epoch = request.target.epoch;
   if (request.scope == ListScope::kRanges) {
-    VARVE_TRY(auto ranges, store.list_ranges(container, oid, request.dkey, request.akey, epoch, anchor, limit));
+    VARVE_TRY(auto ranges, store.list_ranges(container, oid, request.dkey, request.akey, at, anchor, limit));
     for (const store::ListedRange& range : ranges)
       page.entries.push_back({{}, ValueKind::kArray, {range.index, range.count}, range.epoch});
   } else {
     auto keys = request.scope == ListScope::kDkeys
-                    ? store.list_dkeys(container, oid, epoch, anchor, limit)
-                    : store.list_akeys(container, oid, request.dkey, epoch, anchor, limit);
+                    ? store.list_dkeys(container, oid, at, anchor, limit)
+                    : store.list_akeys(container, oid, request.dkey, at, anchor, limit);
     if (!keys.ok()) return std::move(keys.error());
     for (store::ListedKey& key : *keys)
       page.entries.push_back({std::move(key.key), static_cast<ValueKind>(key.kind), {}, {}});
@@ -53,6 +52,7 @@ Task<Result<Buffer>> Service::list_keys(const ListRequest& request) {
     co_return Error(Code::kInvalid, "a listing does not say of what");
   const block::Lsn seen = volume_.last_committed();
   VARVE_CO_TRY(store::Container * container, find(request.target, Access::kRead));
+  const store::ReadAt at = read_at(request.target);
   ListReply reply;
   store::Anchor anchor = anchor_of(request.anchor);
   uint64_t room = request.bytes_limit ? std::min<uint64_t>(request.bytes_limit + 64, kReplyBytes) : kReplyBytes;
@@ -60,7 +60,7 @@ Task<Result<Buffer>> Service::list_keys(const ListRequest& request) {
   uint32_t at_once = std::min<uint32_t>(left, 256);
   while (left > 0 && !anchor.end) {
     store::Anchor next = anchor;
-    VARVE_CO_TRY(Page page, read_page(store_, *container, request, next, std::min(at_once, left)));
+    VARVE_CO_TRY(Page page, read_page(store_, *container, request, at, next, std::min(at_once, left)));
     if (page.bytes > room) {
       // The first entry always fits: keys are far smaller than a reply.
       if (page.entries.size() == 1 && !reply.entries.empty()) break;
@@ -78,7 +78,7 @@ Task<Result<Buffer>> Service::list_keys(const ListRequest& request) {
   if (request.scope == ListScope::kRanges) {
     store::QueryFlags flags;
     flags.max_recx = true;
-    auto found = store_.query(*container, request.target.oid, request.target.epoch, request.dkey, request.akey, flags);
+    auto found = store_.query(*container, request.target.oid, at, request.dkey, request.akey, flags);
     if (found.ok()) reply.record_size = found->record_size;
   }
   VARVE_CO_CHECK(co_await wait_until_durable(seen));
@@ -102,7 +102,7 @@ Task<Result<Buffer>> Service::list_all_objects(const ListObjectsRequest& request
   store::Anchor anchor = anchor_of(request.anchor);
   const uint32_t limit = std::min(request.limit ? request.limit : kObjectsMax, kObjectsMax);
   ListObjectsReply reply;
-  VARVE_CO_TRY(reply.objects, store_.list_objects(*container, request.target.epoch, anchor, limit));
+  VARVE_CO_TRY(reply.objects, store_.list_objects(*container, read_at(request.target), anchor, limit));
   for (const ObjectId oid : reply.objects) reply.places.push_back(store::object_place(oid));
   reply.anchor = anchor_of(anchor);
   VARVE_CO_CHECK(co_await wait_until_durable(seen));

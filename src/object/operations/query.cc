@@ -22,7 +22,7 @@ Task<void> Service::query(rpc::Request& request) {
   flags.max_recx = message->flags & 16;
   flags.min_recx = message->flags & 32;
   const block::Lsn seen = volume_.last_committed();
-  auto found = store_.query(**container, message->target.oid, message->target.epoch, message->dkey,
+  auto found = store_.query(**container, message->target.oid, read_at(message->target), message->dkey,
                             message->akey, flags);
   if (!found.ok()) {
     fail(request, found.error());
