@@ -12,7 +12,7 @@
 #include "simulation/store_images.h"
 #include "simulation/store_operations.h"
 #include "simulation/virtual_clock.h"
-#include "store/transaction_model.h"
+#include "simulation/transaction_model.h"
 
 namespace varve::simulation {
 namespace {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "runtime/clock.h"
-#include "store/transaction_model.h"
+#include "simulation/transaction_model.h"
 
 namespace varve::simulation {
 

@@ -362,6 +362,34 @@ std::vector<Difference> ReferenceModel::differences(uint64_t from, uint64_t to) 
   return found;
 }
 
+bool overlap(const ModelPlace& a, const ModelPlace& b) {
+  const auto meet = [](const auto& one, const auto& other, const auto& all) {
+    return one == all || other == all || one == other;
+  };
+  return meet(a.oid, b.oid, ObjectId{}) && meet(a.dkey, b.dkey, std::string()) &&
+         meet(a.akey, b.akey, std::string()) && a.begin < b.end && b.begin < a.end;
+}
+
+std::set<uint64_t> ReferenceModel::epochs_at(const ModelPlace& place) const {
+  std::set<uint64_t> epochs;
+  const auto add = [&](const ModelPlace& where, uint64_t epoch) {
+    if (overlap(place, where)) epochs.insert(epoch);
+  };
+  for (const auto& [oid, object] : eras_.back().objects) {
+    for (const Stamp punch : object.punches) add({oid}, punch.epoch);
+    for (const auto& [dkey, under] : object.dkeys) {
+      for (const Stamp punch : under.punches) add({oid, dkey}, punch.epoch);
+      for (const auto& [key, akey] : under.akeys) {
+        for (const Version& version : akey.versions) add({oid, dkey, key}, version.stamp.epoch);
+        for (const Write& write : akey.writes)
+          add({oid, dkey, key, write.piece.index, write.piece.index + write.piece.count},
+              write.stamp.epoch);
+      }
+    }
+  }
+  return epochs;
+}
+
 Code ReferenceModel::apply(const ModelOperation& operation) {
   if (operation.kind == ModelOperation::Kind::kRollback) return rollback(operation);
   if (operation.kind == ModelOperation::Kind::kUpdate) return update(operation);

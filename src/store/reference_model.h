@@ -34,7 +34,7 @@ struct ModelOperation {
   std::string dkey;
   std::vector<ModelAkeyUpdate> akeys;  // kPunchAkeys: only their names
   uint64_t rollback_to = 0;            // kRollback, at `epoch`
-  // --- TransactionModel
+  // --- simulation/transaction_model.h
   TransactionId transaction = {};  // of kCommit, kAbort, kForget; else null: committed at once
   uint64_t uncertain_until = 0;
   // Prepared before: takes place with this minor, and whether it finds something was asked then.

@@ -1,38 +1,10 @@
-#include "store/transaction_model.h"
+#include "simulation/transaction_model.h"
 
 #include <algorithm>
 
-namespace varve::store {
+namespace varve::simulation {
 
 using Kind = ModelOperation::Kind;
-
-bool overlap(const ModelPlace& a, const ModelPlace& b) {
-  const auto meet = [](const auto& one, const auto& other, const auto& all) {
-    return one == all || other == all || one == other;
-  };
-  return meet(a.oid, b.oid, ObjectId{}) && meet(a.dkey, b.dkey, std::string()) &&
-         meet(a.akey, b.akey, std::string()) && a.begin < b.end && b.begin < a.end;
-}
-
-std::set<uint64_t> ReferenceModel::epochs_at(const ModelPlace& place) const {
-  std::set<uint64_t> epochs;
-  const auto add = [&](const ModelPlace& where, uint64_t epoch) {
-    if (overlap(place, where)) epochs.insert(epoch);
-  };
-  for (const auto& [oid, object] : eras_.back().objects) {
-    for (const Stamp punch : object.punches) add({oid}, punch.epoch);
-    for (const auto& [dkey, under] : object.dkeys) {
-      for (const Stamp punch : under.punches) add({oid, dkey}, punch.epoch);
-      for (const auto& [key, akey] : under.akeys) {
-        for (const Version& version : akey.versions) add({oid, dkey, key}, version.stamp.epoch);
-        for (const Write& write : akey.writes)
-          add({oid, dkey, key, write.piece.index, write.piece.index + write.piece.count},
-              write.stamp.epoch);
-      }
-    }
-  }
-  return epochs;
-}
 
 void ModelReads::note(const ModelPlace& place, uint64_t epoch, TransactionId reader) {
   reads_.push_back({place, epoch, reader});
@@ -251,4 +223,4 @@ Code TransactionModel::apply(const ModelOperation& operation) {
   return Code::kOk;
 }
 
-}  // namespace varve::store
+}  // namespace varve::simulation

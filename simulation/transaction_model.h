@@ -5,7 +5,9 @@
 
 #include "store/reference_model.h"
 
-namespace varve::store {
+namespace varve::simulation {
+
+using namespace varve::store;
 
 // What was read since the store was opened: exactly, where the store has a table of fixed size.
 class ModelReads {
@@ -74,4 +76,4 @@ class TransactionModel {
   std::map<TransactionId, TransactionState> decided_;
 };
 
-}  // namespace varve::store
+}  // namespace varve::simulation
