@@ -32,9 +32,10 @@ int list(dfs_t* dfs, dfs_obj_t* obj, daos_anchor_t* anchor, uint32_t* nr, struct
       const uint32_t wanted = std::min(room - filled, kNamesAtOnce);
       std::vector<ListedName> names;
       if (stbufs) {
-        VARVE_CO_TRY(names, co_await file_system.list_with_status(session, directory, at, wanted));
+        VARVE_CO_TRY(names, co_await file_system.list_with_status(session, directory, at, wanted,
+                                                                 anchor->da_flags));
       } else {
-        VARVE_CO_TRY(names, co_await file_system.list(session, directory, at, wanted));
+        VARVE_CO_TRY(names, co_await file_system.list(session, directory, at, wanted, anchor->da_flags));
       }
       for (const ListedName& name : names) {
         if (stbufs) {
@@ -86,7 +87,8 @@ int dfs_iterate(dfs_t* dfs, dfs_obj_t* obj, daos_anchor_t* anchor, uint32_t* nr,
           static_cast<uint32_t>(std::min<size_t>(size / (kNameBytesMax + 1), kNamesAtOnce));
       const uint32_t limit = std::min(wanted - given, std::max(fits, 1U));
       VARVE_CO_TRY(names,
-                   co_await dfs->file_system->list(session, *obj->node->directory, at, limit));
+                   co_await dfs->file_system->list(session, *obj->node->directory, at, limit,
+                                                   anchor->da_flags));
       libdaos::write_anchor(at, *anchor);
       co_return Result<void>();
     });
@@ -102,23 +104,53 @@ int dfs_iterate(dfs_t* dfs, dfs_obj_t* obj, daos_anchor_t* anchor, uint32_t* nr,
   return 0;
 }
 
+// The anchor stands behind the name.
 int dfs_dir_anchor_set(dfs_obj_t* obj, const char name[], daos_anchor_t* anchor) {
-  return not_done_yet("dfs_dir_anchor_set");
+  if (!obj || !name || !anchor) return EINVAL;
+  if (!obj->node->directory) return ENOTDIR;
+  if (const Result<void> good = check_name(name); !good) return error_number(good);
+  return run_now([&](Session& session) -> Task<Result<void>> {
+    const Directory& directory = *obj->node->directory;
+    Session::Anchor at;
+    at.shard = directory.object.layout.group_of(as_bytes(std::string_view(name)));
+    while (!at.end) {
+      const Session::Anchor before = at;
+      VARVE_CO_TRY(const std::vector<ListedName> page,
+                   co_await obj->file_system->list(session, directory, at, kNamesAtOnce));
+      for (uint32_t i = 0; i < page.size(); ++i) {
+        if (page[i].name != name) continue;
+        at = before;
+        VARVE_CO_CHECK(co_await obj->file_system->list(session, directory, at, i + 1));
+        libdaos::write_anchor(at, *anchor);
+        co_return Result<void>();
+      }
+    }
+    co_return no_such_entry(name);
+  });
 }
 
-// One part for now: a directory is on one target unless it was made otherwise.
+// A part is some of the targets that the directory lies on: da_flags is the first that is not of it.
 int dfs_obj_anchor_split(dfs_obj_t* obj, uint32_t* nr, daos_anchor_t* anchors) {
   if (!obj || !nr) return EINVAL;
   if (!obj->node->directory) return ENOTDIR;
+  const auto groups = static_cast<uint32_t>(obj->node->directory->object.layout.targets.size());
   if (anchors && *nr == 0) return EINVAL;
-  *nr = 1;
-  if (anchors) anchors[0] = DAOS_ANCHOR_INIT;
+  const uint32_t parts = *nr == 0 ? groups : std::min(*nr, groups);
+  *nr = parts;
+  for (uint32_t i = 0; anchors && i < parts; ++i) {
+    anchors[i] = DAOS_ANCHOR_INIT;
+    anchors[i].da_shard = static_cast<uint16_t>(uint64_t{groups} * i / parts);
+    anchors[i].da_flags = static_cast<uint32_t>(uint64_t{groups} * (i + 1) / parts);
+  }
   return 0;
 }
 int dfs_obj_anchor_set(dfs_obj_t* obj, uint32_t index, daos_anchor_t* anchor) {
-  if (!obj || !anchor || index != 0) return EINVAL;
+  if (!obj || !anchor) return EINVAL;
   if (!obj->node->directory) return ENOTDIR;
+  if (index >= obj->node->directory->object.layout.targets.size()) return EINVAL;
   *anchor = DAOS_ANCHOR_INIT;
+  anchor->da_shard = static_cast<uint16_t>(index);
+  anchor->da_flags = index + 1;
   return 0;
 }
 

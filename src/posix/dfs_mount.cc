@@ -213,18 +213,6 @@ int dfs_disconnect(dfs_t* dfs) {
   return closed ? closed : left;
 }
 
-int dfs_destroy(const char* pool, const char* sys, const char* cont, int force, daos_event_t* ev) {
-  if (!pool || !cont) return EINVAL;
-  if (ev) return not_done_yet("dfs_destroy with an event");
-  daos_handle_t poh;
-  const int result =
-      errno_of_daos(daos_pool_connect(pool, sys, DAOS_PC_RW, &poh, nullptr, nullptr));
-  if (result != 0) return result;
-  const int destroyed = errno_of_daos(daos_cont_destroy(poh, cont, force, nullptr));
-  (void)daos_pool_disconnect(poh, nullptr);
-  return destroyed;
-}
-
 int dfs_cont_create(daos_handle_t poh, uuid_t* uuid, dfs_attr_t* attr, daos_handle_t* coh,
                     dfs_t** dfs) {
   return create_container(poh, nullptr, attr, uuid, coh, dfs);
@@ -352,14 +340,4 @@ int dfs_set_prefix(dfs_t* dfs, const char* prefix) {
   dfs->prefix = prefix;
   while (!dfs->prefix.empty() && dfs->prefix.back() == '/') dfs->prefix.pop_back();
   return 0;
-}
-
-int dfs_cont_set_owner(daos_handle_t coh, d_string_t user, uid_t uid, d_string_t group, gid_t gid) {
-  return not_done_yet("dfs_cont_set_owner");
-}
-int dfs_cont_check(daos_handle_t poh, const char* cont, uint64_t flags, const char* name) {
-  return not_done_yet("dfs_cont_check");
-}
-int dfs_cont_scan(daos_handle_t poh, const char* cont, uint64_t flags, const char* name) {
-  return not_done_yet("dfs_cont_scan");
 }

@@ -172,8 +172,15 @@ int dfs_obj_global2local(dfs_t* dfs, int flags, d_iov_t glob, dfs_obj_t** obj) {
 
 int dfs_release(dfs_obj_t* obj) {
   if (!obj) return EINVAL;
+  int result = 0;
+  if (obj->locked)
+    result = run_now([&](Session& session) -> Task<Result<void>> {
+      VARVE_CO_CHECK(co_await obj->file_system->change_lock(session, *obj->node, obj->owner(),
+                                                            LockChange::kRelease));
+      co_return Result<void>();
+    });
   delete obj;
-  return 0;
+  return result;
 }
 
 int dfs_mkdir(dfs_t* dfs, dfs_obj_t* parent, const char* name, mode_t mode, daos_oclass_id_t cid) {
@@ -298,5 +305,3 @@ int dfs_suggest_oclass(dfs_t* dfs, const char* hint, daos_oclass_id_t* cid) {
   }
   return 0;
 }
-
-int dfs_get_file_oh(dfs_obj_t* obj, daos_handle_t* oh) { return not_done_yet("dfs_get_file_oh"); }

@@ -58,11 +58,18 @@ Task<Result<void>> FileSystem::make_directory(Session& session, const Directory&
 }
 
 Task<Result<std::vector<ListedName>>> FileSystem::list(Session& session, const Directory& directory,
-                                                       Session::Anchor& anchor, uint32_t limit) {
+                                                       Session::Anchor& anchor, uint32_t limit,
+                                                       uint32_t end_shard) {
   std::vector<ListedName> names;
   if (anchor.end || limit == 0) co_return names;
+  client::Object part;
+  const bool whole = end_shard == 0 || end_shard >= directory.object.layout.targets.size();
+  if (!whole) {
+    part = directory.object;
+    part.layout.targets.resize(end_shard);
+  }
   VARVE_CO_TRY(const std::vector<object::ListedEntry> entries,
-               co_await session.list_dkeys(directory.object, anchor, limit));
+               co_await session.list_dkeys(whole ? directory.object : part, anchor, limit));
   names.reserve(entries.size());
   for (const object::ListedEntry& entry : entries) {
     if (entry.key.empty() || entry.key.size() > kNameBytesMax)
@@ -77,8 +84,10 @@ Task<Result<std::vector<ListedName>>> FileSystem::list(Session& session, const D
 Task<Result<std::vector<ListedName>>> FileSystem::list_with_status(Session& session,
                                                                    const Directory& directory,
                                                                    Session::Anchor& anchor,
-                                                                   uint32_t limit) {
-  VARVE_CO_TRY(std::vector<ListedName> names, co_await list(session, directory, anchor, limit));
+                                                                   uint32_t limit,
+                                                                   uint32_t end_shard) {
+  VARVE_CO_TRY(std::vector<ListedName> names,
+               co_await list(session, directory, anchor, limit, end_shard));
   std::vector<StatusJob> jobs;
   jobs.reserve(names.size());
   for (ListedName& name : names) jobs.push_back({this, &session, &directory, &name});

@@ -174,6 +174,18 @@ Task<Result<Entries>> FakeSession::list_dkeys(const client::Object& object, Anch
   co_return entries;
 }
 
+Task<Result<std::vector<ObjectId>>> FakeSession::list_objects(client::Container, Epoch,
+                                                              Anchor& anchor, uint32_t) {
+  if (co_await round_trip()) co_return Code::kCanceled;
+  std::vector<ObjectId> oids;
+  for (const auto& [oid, object] : store_.objects)
+    if (std::any_of(object.dkeys.begin(), object.dkeys.end(),
+                    [](const auto& dkey) { return any_exists(dkey.second); }))
+      oids.push_back(oid);
+  anchor.end = true;
+  co_return oids;
+}
+
 Task<Result<Entries>> FakeSession::list_akeys(const client::Object& object, ByteView dkey,
                                               Anchor& anchor, uint32_t, uint32_t) {
   if (co_await round_trip()) co_return Code::kCanceled;

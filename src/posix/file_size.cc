@@ -194,6 +194,8 @@ Task<Result<void>> FileSystem::set_size(Session& session, Node& node, uint64_t s
   const uint64_t chunk_bytes = node.inode.chunk_bytes;
   if (stored > size) {
     VARVE_CO_CHECK(co_await remove_range(session, node, size, round_up(stored, chunk_bytes)));
+    if (size % chunk_bytes == 0)
+      VARVE_CO_CHECK(co_await forget_append(session, node, size / chunk_bytes - 1));
     VARVE_CO_TRY(stored, co_await this->size(session, node));
   }
   if (stored < size)

@@ -79,6 +79,8 @@ Task<Result<std::shared_ptr<FileSystem>>> FileSystem::mount(Session& session,
   if (options.snapshot != kEpochMax) options.writable = false;
   file_system->container_ = container;
   file_system->mount_ = options;
+  for (auto& byte : file_system->mount_id_.bytes)
+    byte = static_cast<std::remove_reference_t<decltype(byte)>>(session.executor().random().next());
   VARVE_CO_TRY(client::Object object, file_system->open_object(session, superblock_oid()));
   auto superblock_directory = std::make_shared<Directory>();
   superblock_directory->object = std::move(object);

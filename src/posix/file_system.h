@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "client/client.h"
+#include "posix/guarded.h"
 #include "posix/layout.h"
 
 namespace varve::posix {
@@ -34,6 +36,28 @@ struct Directory {
 };
 using DirectoryPtr = std::shared_ptr<const Directory>;
 
+// Where this handle's last append ended, and the guard of that chunk (append.cc). One call takes it;
+// another at the same time finds out anew.
+struct AppendEnd {
+  uint64_t chunk = 0;
+  Guarded guard;
+};
+class LastAppend {
+ public:
+  std::optional<AppendEnd> take() {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(end_, std::nullopt);
+  }
+  void put(AppendEnd end) {
+    const std::scoped_lock lock(mutex_);
+    end_ = std::move(end);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<AppendEnd> end_;
+};
+
 // An open file, directory or symbolic link: its entry as of the time of opening.
 struct Node {
   DirectoryPtr parent;
@@ -44,6 +68,7 @@ struct Node {
   bool writable = false;
   std::atomic<bool> written{false};  // the entry is known to say that there may be data
   std::atomic<bool> shared{false};   // the inode is known to be in an object of its own
+  LastAppend append_end;
 };
 using NodePtr = std::shared_ptr<Node>;
 
@@ -92,6 +117,21 @@ struct ListedName {
   Status status;  // list_with_status() only
 };
 
+enum class LockChange : uint8_t { kShared, kExclusive, kRelease, kRenew };
+// What a check does, and what it found.
+struct CheckOptions {
+  bool repair = false;  // what can be put right without asking
+  bool remove = false, relink = false;  // objects that no path leads to
+  std::string lost_name;                // relink: the directory below /lost+found
+  std::function<void(ObjectId)> each;   // of these objects
+};
+struct CheckReport {
+  uint64_t directories = 0, files = 0, links = 0, leaked = 0, relinked = 0, removed = 0;
+  uint64_t ghosts = 0;       // names without an inode
+  uint64_t stale_names = 0;  // of files with several names: listed and not there, or the reverse
+  uint64_t unmarked = 0;     // files with data whose entry says that there is none
+};
+
 class FileSystem {
  public:
   // Makes an empty file system in the container; kExists if there is one.
@@ -125,11 +165,14 @@ class FileSystem {
                                     std::string_view name, uint32_t permissions,
                                     uint32_t object_class);
   // Up to `limit` names; `anchor` moves. Names made or removed meanwhile may or may not be there.
+  // `end_shard`: the first part of the directory that is not listed; 0: all are.
   Task<Result<std::vector<ListedName>>> list(Session& session, const Directory& directory,
-                                             Session::Anchor& anchor, uint32_t limit);
+                                             Session::Anchor& anchor, uint32_t limit,
+                                             uint32_t end_shard = 0);
   Task<Result<std::vector<ListedName>>> list_with_status(Session& session,
                                                          const Directory& directory,
-                                                         Session::Anchor& anchor, uint32_t limit);
+                                                         Session::Anchor& anchor, uint32_t limit,
+                                                         uint32_t end_shard = 0);
   // A directory must be empty, unless `force` removes all below it. `only_type`: S_IFMT bits that
   // it must have, 0: any. Returns the object's id; none for a file that is empty if not `want_oid`,
   // which is faster.
@@ -174,10 +217,38 @@ class FileSystem {
   Task<Result<uint64_t>> size(Session& session, const Node& node);
   Task<Result<uint64_t>> size_of_object(Session& session, ObjectId oid, uint64_t chunk_bytes);
   Task<Result<void>> set_size(Session& session, Node& node, uint64_t size);
+  // Writes at the end, wherever that is by then; returns where it came to lie (append.cc). Whole, up
+  // to a chunk's length.
+  Task<Result<uint64_t>> append(Session& session, Node& node, Gather from);
   // Zeros [offset, offset + length) if the file goes on beyond it, else cuts the file at `offset`.
   Task<Result<void>> punch(Session& session, Node& node, uint64_t offset, uint64_t length);
 
+  // --- locks of files across clients (lock.cc): leases of `owner`, a number of this mount's own.
+  Duration lease() const;
+  // False: others hold it (kRenew: the owner does not hold it any more).
+  Task<Result<bool>> change_lock(Session& session, const Node& node, uint64_t owner,
+                                 LockChange change);
+  // Waits until the session's deadline if `wait`: kTimedOut.
+  Task<Result<bool>> lock(Session& session, const Node& node, uint64_t owner, bool exclusive,
+                          bool wait);
+
+  // --- check.cc
+  Task<Result<CheckReport>> check(Session& session, CheckOptions options);
+
  private:
+  struct CheckState;
+  Task<Result<void>> check_tree(Session& session, DirectoryPtr top, CheckState& state);
+  Task<Result<DirectoryPtr>> check_entry(Session& session, DirectoryPtr parent,
+                                         std::string_view name, CheckState& state);
+  Task<Result<void>> check_names(Session& session, CheckState& state);
+  Task<Result<std::vector<ObjectId>>> leaked_objects(Session& session, const CheckState& state);
+  Task<Result<DirectoryPtr>> lost_directory(Session& session, std::string_view name);
+  Task<Result<void>> relink(Session& session, const Directory& lost, ObjectId oid);
+  Task<Result<uint64_t>> append_part(Session& session, Node& node, Gather from);
+  Task<Result<bool>> append_at(Session& session, Node& node, uint64_t offset, AppendEnd& end,
+                               Gather from);
+  Task<Result<bool>> finish_append(Session& session, const Node& node, uint64_t chunk);
+  Task<Result<void>> forget_append(Session& session, const Node& node, uint64_t chunk);
   struct Extent {
     uint64_t size = 0;
     Epoch epoch;  // newest change of the object; kEpochNone: none
@@ -282,6 +353,7 @@ class FileSystem {
   MountOptions mount_;
   SuperblockRecord superblock_;
   NodePtr root_;
+  Uuid mount_id_;  // of this mount, random
   std::mutex numbers_mutex_;
   uint64_t next_number_ = 0, numbers_end_ = 0;
 };

@@ -16,6 +16,7 @@ inline constexpr uint64_t kDefaultChunkBytes = kMiB;
 inline constexpr uint64_t kChunkBytesMax = kGiB;
 inline constexpr uint32_t kDefaultFileClass = 0x0100ffff;       // SX
 inline constexpr uint32_t kDefaultDirectoryClass = 0x01000001;  // S1
+inline constexpr uint32_t kDefaultLeaseMs = 60'000;
 inline constexpr size_t kNameBytesMax = 255, kPathBytesMax = 4096;
 
 // The dkey of the superblock object that holds the superblock and, as an entry, the root directory.

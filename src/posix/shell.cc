@@ -116,11 +116,11 @@ int not_done_yet(const char* function) {
   const std::scoped_lock lock(mutex);
   if (named.insert(function).second)
     log_warning(std::string("libdfs: ") + function + " is not implemented yet");
-  return ENOTSUP;
+  return ENOSYS;
 }
 
 dfs_obj_t* new_handle(const dfs* mount, NodePtr node) {
-  return new dfs_obj{mount->file_system, std::move(node)};
+  return new dfs_obj{mount->file_system, std::move(node), mount->container};
 }
 
 namespace {

@@ -20,6 +20,10 @@ struct dfs {
 struct dfs_obj {
   std::shared_ptr<varve::posix::FileSystem> file_system;
   varve::posix::NodePtr node;
+  daos_handle_t container;
+  bool locked = false;  // it took a lock and has not given it back
+  // Of locks: this handle, within its mount.
+  uint64_t owner() const { return reinterpret_cast<uintptr_t>(this); }
 };
 
 namespace varve::posix {
@@ -31,7 +35,7 @@ inline int error_number(const Result<void>& result) {
 }
 // errno of a return value of the daos_* functions.
 int errno_of_daos(int result);
-// ENOTSUP; logs the name of the function once.
+// ENOSYS; logs the name of the function once.
 int not_done_yet(const char* function);
 
 // Runs `operation(session)`, which returns a Task<Result<void>>, on the calling thread until it

@@ -1,7 +1,9 @@
 // Files, directories and their attributes through libdfs.so.
 #include <daos_fs_sys.h>
 #include <errno.h>
+#include <sys/file.h>
 #include <sys/xattr.h>
+#include <varve/dfs_extensions.h>
 
 #include <cstring>
 #include <set>
@@ -104,7 +106,7 @@ TEST_F(LibDfs, RefusesWhatIsNoArgument) {
   EXPECT_EQ(dfs_read(dfs_, file, &list, 0, &size, nullptr), EINVAL);
   EXPECT_EQ(dfs_open(dfs_, file, "below", S_IFREG, O_RDWR | O_CREAT, 0, 0, nullptr, &object),
             ENOTDIR);
-  EXPECT_EQ(dfs_get_file_oh(file, &pool_), ENOTSUP);
+  EXPECT_EQ(dfs_pipeline_destroy(nullptr), ENOSYS);
   EXPECT_EQ(dfs_release(file), 0);
 }
 
@@ -438,6 +440,132 @@ TEST_F(LibDfs, SnapshotsMountReadOnly) {
   EXPECT_EQ(dfs_release(file), 0);
   EXPECT_EQ(dfs_mount_snap(pool_, container_, O_RDWR, 0, "snap", &old), EROFS);
   EXPECT_EQ(dfs_mount_snap(pool_, container_, O_RDONLY, 0, "other", &old), ENOENT);
+}
+
+TEST_F(LibDfs, FilesHaveSeveralNames) {
+  dfs_obj_t* file = create("one");
+  ASSERT_EQ(write(file, 0, "data"), 0);
+  EXPECT_EQ(varve_dfs_link(dfs_, nullptr, "one", nullptr, "two"), 0);
+  EXPECT_EQ(varve_dfs_link(dfs_, nullptr, "one", nullptr, "two"), EEXIST);
+  struct stat first, second;
+  ASSERT_EQ(dfs_stat(dfs_, nullptr, "one", &first), 0);
+  ASSERT_EQ(dfs_stat(dfs_, nullptr, "two", &second), 0);
+  EXPECT_EQ(first.st_ino, second.st_ino);
+  EXPECT_EQ(first.st_nlink, 2u);
+  ASSERT_EQ(dfs_chmod(dfs_, nullptr, "two", 0600), 0);
+  ASSERT_EQ(dfs_remove(dfs_, nullptr, "one", false, nullptr), 0);
+  ASSERT_EQ(dfs_stat(dfs_, nullptr, "two", &second), 0);
+  EXPECT_EQ(second.st_nlink, 1u);
+  EXPECT_EQ(second.st_mode, S_IFREG | 0600u);
+  dfs_release(file);
+  file = lookup("/two");
+  EXPECT_EQ(read(file, 0, 10), "data");
+  dfs_release(file);
+  EXPECT_EQ(dfs_remove(dfs_, nullptr, "two", false, nullptr), 0);
+  varve_dfs_check_report report;
+  ASSERT_EQ(varve_dfs_check(dfs_, 0, nullptr, &report), 0);
+  EXPECT_EQ(report.leaked, 0u);
+  EXPECT_EQ(report.files, 0u);
+}
+
+TEST_F(LibDfs, EightClientsAppendLines) {
+  constexpr int kClients = 8, kLines = 1000;
+  dfs_release(create("log"));
+  std::atomic<int> bad{0};
+  std::vector<std::thread> threads;
+  for (int client = 0; client < kClients; ++client)
+    threads.emplace_back([&, client] {
+      dfs_t* mount = nullptr;
+      dfs_obj_t* log = nullptr;
+      if (dfs_mount(pool_, container_, O_RDWR, &mount) != 0 ||
+          dfs_lookup(mount, "/log", O_RDWR, &log, nullptr, nullptr) != 0) {
+        ++bad;
+        return;
+      }
+      for (int i = 0; i < kLines; ++i) {
+        std::string line = std::to_string(client) + ":" + std::to_string(i) + "\n";
+        d_iov_t iov = iov_of(line);
+        d_sg_list_t list = {1, 0, &iov};
+        if (varve_dfs_append(mount, log, &list, nullptr) != 0) ++bad;
+      }
+      dfs_release(log);
+      dfs_umount(mount);
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(bad.load(), 0);
+  dfs_obj_t* log = lookup("/log", O_RDONLY);
+  const std::string all = read(log, 0, 1 << 20);
+  dfs_release(log);
+  std::vector<int> next(kClients, 0);
+  size_t at = 0, lines = 0;
+  for (size_t end; (end = all.find('\n', at)) != all.npos; at = end + 1, ++lines) {
+    const std::string line = all.substr(at, end - at);
+    const size_t colon = line.find(':');
+    ASSERT_NE(colon, line.npos) << line;
+    ASSERT_EQ(std::stoi(line.substr(colon + 1)), next.at(std::stoul(line.substr(0, colon)))++);
+  }
+  EXPECT_EQ(at, all.size());
+  EXPECT_EQ(lines, size_t{kClients} * kLines);
+}
+
+TEST_F(LibDfs, LocksReachAcrossMounts) {
+  dfs_release(create("file"));
+  dfs_t* other = nullptr;
+  ASSERT_EQ(dfs_mount(pool_, container_, O_RDWR, &other), 0);
+  dfs_obj_t *mine = lookup("/file"), *theirs = nullptr;
+  ASSERT_EQ(dfs_lookup(other, "/file", O_RDWR, &theirs, nullptr, nullptr), 0);
+  EXPECT_EQ(varve_dfs_flock(dfs_, mine, LOCK_EX), 0);
+  EXPECT_EQ(varve_dfs_flock(other, theirs, LOCK_SH | LOCK_NB), EWOULDBLOCK);
+  uint32_t lease_ms = 0;
+  EXPECT_EQ(varve_dfs_flock_refresh(dfs_, mine, &lease_ms), 0);
+  EXPECT_EQ(lease_ms, 60'000u);
+  EXPECT_EQ(varve_dfs_flock_refresh(other, theirs, nullptr), ENOLCK);
+  EXPECT_EQ(varve_dfs_flock(dfs_, mine, 77), EINVAL);
+  EXPECT_EQ(dfs_release(mine), 0);  // gives it back
+  EXPECT_EQ(varve_dfs_flock(other, theirs, LOCK_EX | LOCK_NB), 0);
+  EXPECT_EQ(dfs_release(theirs), 0);
+  EXPECT_EQ(dfs_umount(other), 0);
+}
+
+TEST_F(LibDfs, ArraysAnchorsAndScans) {
+  dfs_obj_t* file = create("file");
+  ASSERT_EQ(write(file, 0, "through an array"), 0);
+  daos_handle_t array = {0};
+  ASSERT_EQ(dfs_get_file_oh(file, &array), 0);
+  daos_size_t size = 0;
+  EXPECT_EQ(daos_array_get_size(array, DAOS_TX_NONE, &size, nullptr), 0);
+  EXPECT_EQ(size, 16u);
+  EXPECT_EQ(daos_array_close(array, nullptr), 0);
+  ASSERT_EQ(dfs_mkdir(dfs_, nullptr, "wide", 0755, OC_SX), 0);
+  dfs_obj_t* wide = lookup("/wide");
+  for (int i = 0; i < 100; ++i) dfs_release(create(std::to_string(i).c_str(), wide));
+  uint32_t parts = 0;
+  ASSERT_EQ(dfs_obj_anchor_split(wide, &parts, nullptr), 0);
+  std::vector<daos_anchor_t> anchors(parts);
+  ASSERT_EQ(dfs_obj_anchor_split(wide, &parts, anchors.data()), 0);
+  std::set<std::string> found;
+  struct dirent entries[7];
+  for (daos_anchor_t& anchor : anchors)
+    while (!daos_anchor_is_eof(&anchor)) {
+      uint32_t number = 7;
+      ASSERT_EQ(dfs_readdir(dfs_, wide, &anchor, &number, entries), 0);
+      for (uint32_t i = 0; i < number; ++i) EXPECT_TRUE(found.insert(entries[i].d_name).second);
+    }
+  EXPECT_EQ(found.size(), 100u);
+  daos_anchor_t at = DAOS_ANCHOR_INIT, first = DAOS_ANCHOR_INIT;
+  uint32_t number = 7;
+  ASSERT_EQ(dfs_readdir(dfs_, wide, &first, &number, entries), 0);
+  const std::string third = entries[2].d_name, fourth = entries[3].d_name;
+  ASSERT_EQ(dfs_dir_anchor_set(wide, third.c_str(), &at), 0);
+  number = 1;
+  ASSERT_EQ(dfs_readdir(dfs_, wide, &at, &number, entries), 0);
+  EXPECT_EQ(entries[0].d_name, fourth);
+  EXPECT_EQ(dfs_dir_anchor_set(wide, "none", &at), ENOENT);
+  dfs_release(wide);
+  dfs_release(file);
+  EXPECT_EQ(dfs_cont_scan(pool_, label_.c_str(), 0, nullptr), 0);
+  EXPECT_EQ(dfs_cont_check(pool_, label_.c_str(), DFS_CHECK_PRINT | DFS_CHECK_RELINK, "x"), 0);
+  EXPECT_EQ(dfs_cont_check(pool_, "none", DFS_CHECK_PRINT, nullptr), ENOENT);
 }
 
 TEST_F(LibDfs, ThreadsShareAMount) {
