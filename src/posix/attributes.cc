@@ -48,9 +48,19 @@ Task<Result<Status>> FileSystem::status(Session& session, const Directory& paren
 }
 
 Task<Result<Status>> FileSystem::status(Session& session, const Node& node) {
-  VARVE_CO_TRY(Inode inode, co_await entry(session, *node.parent, node.name));
-  if (!(inode.oid == node.inode.oid)) co_return no_such_entry(node.name);
-  co_return co_await status_of(session, std::move(inode));
+  Result<Inode> inode = co_await entry(session, *node.parent, node.name);
+  const bool gone = inode ? !(inode->oid == node.inode.oid) : inode.code() == Code::kNonexistent;
+  if (gone && is_removed(node.inode.oid)) {
+    Inode last = node.inode;
+    last.shared = false;
+    last.written = true;
+    VARVE_CO_TRY(Status status, co_await status_of(session, std::move(last)));
+    status.links = 0;
+    co_return status;
+  }
+  if (gone) co_return no_such_entry(node.name);
+  if (!inode) co_return std::move(inode.error());
+  co_return co_await status_of(session, std::move(*inode));
 }
 
 Task<Result<Status>> FileSystem::set_attributes(Session& session, const Node& node,

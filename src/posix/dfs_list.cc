@@ -130,6 +130,13 @@ int dfs_dir_anchor_set(dfs_obj_t* obj, const char name[], daos_anchor_t* anchor)
 }
 
 // A part is some of the targets that the directory lies on: da_flags is the first that is not of it.
+static void begin_part(uint64_t first, uint64_t end, daos_anchor_t& anchor) {
+  anchor = DAOS_ANCHOR_INIT;
+  Session::Anchor at;
+  at.shard = static_cast<uint32_t>(first);
+  libdaos::write_anchor(at, anchor);
+  anchor.da_flags = static_cast<uint32_t>(end);
+}
 int dfs_obj_anchor_split(dfs_obj_t* obj, uint32_t* nr, daos_anchor_t* anchors) {
   if (!obj || !nr) return EINVAL;
   if (!obj->node->directory) return ENOTDIR;
@@ -137,20 +144,15 @@ int dfs_obj_anchor_split(dfs_obj_t* obj, uint32_t* nr, daos_anchor_t* anchors) {
   if (anchors && *nr == 0) return EINVAL;
   const uint32_t parts = *nr == 0 ? groups : std::min(*nr, groups);
   *nr = parts;
-  for (uint32_t i = 0; anchors && i < parts; ++i) {
-    anchors[i] = DAOS_ANCHOR_INIT;
-    anchors[i].da_shard = static_cast<uint16_t>(uint64_t{groups} * i / parts);
-    anchors[i].da_flags = static_cast<uint32_t>(uint64_t{groups} * (i + 1) / parts);
-  }
+  for (uint32_t i = 0; anchors && i < parts; ++i)
+    begin_part(uint64_t{groups} * i / parts, uint64_t{groups} * (i + 1) / parts, anchors[i]);
   return 0;
 }
 int dfs_obj_anchor_set(dfs_obj_t* obj, uint32_t index, daos_anchor_t* anchor) {
   if (!obj || !anchor) return EINVAL;
   if (!obj->node->directory) return ENOTDIR;
   if (index >= obj->node->directory->object.layout.targets.size()) return EINVAL;
-  *anchor = DAOS_ANCHOR_INIT;
-  anchor->da_shard = static_cast<uint16_t>(index);
-  anchor->da_flags = index + 1;
+  begin_part(index, uint64_t{index} + 1, *anchor);
   return 0;
 }
 

@@ -179,6 +179,12 @@ int dfs_release(dfs_obj_t* obj) {
                                                             LockChange::kRelease));
       co_return Result<void>();
     });
+  if (obj->file_system->closed(*obj->node)) {
+    const int removed = run_now([&](Session& session) {
+      return obj->file_system->remove_object(session, obj->node->inode.oid);
+    });
+    if (result == 0) result = removed;
+  }
   delete obj;
   return result;
 }

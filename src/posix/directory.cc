@@ -106,7 +106,7 @@ Task<Result<ObjectId>> FileSystem::remove(Session& session, DirectoryPtr parent,
   VARVE_CO_CHECK(require_writable());
   // A file without data, or a symbolic link: one update takes it away unseen.
   const bool guess = !want_oid && only_type == 0;
-  if (guess && !parent->occupied.load(std::memory_order_relaxed)) {
+  if (guess && !parent->occupied.load(std::memory_order_relaxed) && !may_be_open(*parent, name)) {
     Erasure erasure;
     erasure.unless_occupied = true;
     Result<void> erased = co_await erase_entry(session, parent->object, name, std::move(erasure));

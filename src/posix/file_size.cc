@@ -143,11 +143,13 @@ Task<Result<void>> FileSystem::truncate(Session& session, Node& node) {
 
 // The file changed in a way that its object may not show (there may be none left).
 Task<Result<void>> FileSystem::touch(Session& session, const Node& node) {
-  VARVE_CO_TRY(const Inode inode, co_await entry(session, *node.parent, node.name));
-  VARVE_CO_TRY(const Epoch newest, co_await newest_epoch(session, inode.oid));
+  const Result<Inode> inode = co_await entry(session, *node.parent, node.name);
+  if (!inode && is_removed(node.inode.oid)) co_return Result<void>();
+  if (!inode) co_return inode.error();
+  VARVE_CO_TRY(const Epoch newest, co_await newest_epoch(session, inode->oid));
   const auto now_ns = static_cast<int64_t>(session.executor().clock().wall_ns());
-  const TimesRecord times{now_ns, inode.atime_ns, now_ns,
-                          std::max(inode.mtime_epoch, newest.value)};
+  const TimesRecord times{now_ns, inode->atime_ns, now_ns,
+                          std::max(inode->mtime_epoch, newest.value)};
   co_return co_await update_record(session, node, kTimesKey, bytes_of(times));
 }
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -232,6 +233,13 @@ class FileSystem {
   Task<Result<bool>> lock(Session& session, const Node& node, uint64_t owner, bool exclusive,
                           bool wait);
 
+  // --- open files of this mount (open.cc): what is removed meanwhile keeps its data until the last
+  // handle is closed.
+  void opened(const NodePtr& node);
+  // True: its name is gone, and nobody here has it open any more: remove_object() is due.
+  bool closed(const Node& node);
+  Task<Result<void>> remove_object(Session& session, ObjectId oid);
+
   // --- check.cc
   Task<Result<CheckReport>> check(Session& session, CheckOptions options);
 
@@ -274,7 +282,6 @@ class FileSystem {
                              bool writable);
   Task<Result<NodePtr>> node_of(Session& session, DirectoryPtr directory, bool writable);
   Task<Result<void>> remove_children(Session& session, DirectoryPtr directory);
-  Task<Result<void>> remove_object(Session& session, ObjectId oid);
   // --- entries.cc
   Task<Result<Inode>> fetch_inode(Session& session, const client::Object& object,
                                   std::string_view dkey);
@@ -354,6 +361,16 @@ class FileSystem {
   SuperblockRecord superblock_;
   NodePtr root_;
   Uuid mount_id_;  // of this mount, random
+  // True: it is open here, and its data goes when it is closed.
+  bool keep_while_open(ObjectId file);
+  bool is_removed(ObjectId file) const;
+  bool may_be_open(const Directory& parent, std::string_view name) const;
+  struct OpenFile {
+    std::vector<const Node*> handles;
+    bool removed = false;
+  };
+  mutable std::mutex open_mutex_;
+  std::map<ObjectId, OpenFile> open_files_;
   std::mutex numbers_mutex_;
   uint64_t next_number_ = 0, numbers_end_ = 0;
 };

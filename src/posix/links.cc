@@ -190,7 +190,7 @@ Task<Result<void>> FileSystem::release_inode(Session& session, const Inode& inod
                  co_await drop_name(session, inode.oid, link_key(parent, name)));
     if (!last) co_return Result<void>();
   }
-  if (!inode.written) co_return Result<void>();
+  if (keep_while_open(inode.oid) || !inode.written) co_return Result<void>();
   co_return co_await remove_object(session, inode.oid);
 }
 

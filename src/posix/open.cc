@@ -1,5 +1,7 @@
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "posix/file_system.h"
 
 namespace varve::posix {
@@ -45,6 +47,51 @@ Task<Result<NodePtr>> FileSystem::open_existing(Session& session, DirectoryPtr p
     co_return Error(Code::kInvalid, "'" + std::string(name) + "' is not a symbolic link");
   if (options.truncate && node->inode.is_file()) VARVE_CO_CHECK(co_await truncate(session, *node));
   co_return node;
+}
+
+void FileSystem::opened(const NodePtr& node) {
+  if (!node->inode.is_file()) return;
+  const std::scoped_lock lock(open_mutex_);
+  open_files_[node->inode.oid].handles.push_back(node.get());
+}
+
+bool FileSystem::closed(const Node& node) {
+  if (!node.inode.is_file()) return false;
+  const std::scoped_lock lock(open_mutex_);
+  const auto file = open_files_.find(node.inode.oid);
+  if (file == open_files_.end()) return false;
+  std::vector<const Node*>& handles = file->second.handles;
+  const auto handle = std::find(handles.begin(), handles.end(), &node);
+  if (handle != handles.end()) handles.erase(handle);
+  if (!handles.empty()) return false;
+  const bool removed = file->second.removed;
+  open_files_.erase(file);
+  return removed;
+}
+
+bool FileSystem::keep_while_open(ObjectId file) {
+  const std::scoped_lock lock(open_mutex_);
+  const auto found = open_files_.find(file);
+  if (found == open_files_.end()) return false;
+  found->second.removed = true;
+  return true;
+}
+
+bool FileSystem::is_removed(ObjectId file) const {
+  const std::scoped_lock lock(open_mutex_);
+  const auto found = open_files_.find(file);
+  return found != open_files_.end() && found->second.removed;
+}
+
+// Where so many files are open that it takes long to tell: yes.
+bool FileSystem::may_be_open(const Directory& parent, std::string_view name) const {
+  constexpr size_t kFilesMax = 64;
+  const std::scoped_lock lock(open_mutex_);
+  if (open_files_.size() > kFilesMax) return true;
+  for (const auto& [oid, file] : open_files_)
+    for (const Node* node : file.handles)
+      if (node->parent->object.oid == parent.object.oid && node->name == name) return true;
+  return false;
 }
 
 }  // namespace varve::posix

@@ -120,6 +120,7 @@ int not_done_yet(const char* function) {
 }
 
 dfs_obj_t* new_handle(const dfs* mount, NodePtr node) {
+  mount->file_system->opened(node);
   return new dfs_obj{mount->file_system, std::move(node), mount->container};
 }
 

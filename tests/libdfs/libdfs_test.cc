@@ -508,6 +508,31 @@ TEST_F(LibDfs, EightClientsAppendLines) {
   EXPECT_EQ(lines, size_t{kClients} * kLines);
 }
 
+TEST_F(LibDfs, AnOpenFileOutlivesItsName) {
+  dfs_obj_t *file = create("file"), *empty = create("empty");
+  ASSERT_EQ(write(file, 0, "data"), 0);
+  ASSERT_EQ(dfs_remove(dfs_, nullptr, "file", false, nullptr), 0);
+  ASSERT_EQ(dfs_remove(dfs_, nullptr, "empty", false, nullptr), 0);
+  EXPECT_EQ(read(file, 0, 10), "data");
+  ASSERT_EQ(write(file, 4, " more"), 0);
+  ASSERT_EQ(write(empty, 0, "late"), 0);
+  EXPECT_EQ(read(file, 0, 100), "data more");
+  struct stat status;
+  ASSERT_EQ(dfs_ostat(dfs_, file, &status), 0);
+  EXPECT_EQ(status.st_nlink, 0u);
+  EXPECT_EQ(status.st_size, 9);
+  ASSERT_EQ(dfs_punch(dfs_, file, 2, DFS_MAX_FSIZE), 0);
+  EXPECT_EQ(read(file, 0, 100), "da");
+  EXPECT_EQ(dfs_stat(dfs_, nullptr, "file", &status), ENOENT);
+  varve_dfs_check_report report;
+  ASSERT_EQ(varve_dfs_check(dfs_, 0, nullptr, &report), 0);
+  EXPECT_EQ(report.leaked, 2u) << "as long as they are open";
+  EXPECT_EQ(dfs_release(file), 0);
+  EXPECT_EQ(dfs_release(empty), 0);
+  ASSERT_EQ(varve_dfs_check(dfs_, 0, nullptr, &report), 0);
+  EXPECT_EQ(report.leaked, 0u);
+}
+
 TEST_F(LibDfs, LocksReachAcrossMounts) {
   dfs_release(create("file"));
   dfs_t* other = nullptr;
