@@ -1,18 +1,21 @@
 // varve container: a pool's object namespaces.
+#include <unistd.h>
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
-#include <daos.h>
-#include <daos_fs.h>
+#include <nlohmann/json.hpp>
 
 #include "command/context.h"
 #include "command/output.h"
+#include "command/properties.h"
+#include "command/settings.h"
+#include "container/state.h"
+#include "posix/file_system.h"
 
 namespace varve::command {
 namespace {
 
 struct Arguments {
-  std::string pool, container, type, attribute, value;
+  std::string pool, container, type, properties, chunk_size, file_class, directory_class, hints;
   bool force = false;
 };
 
@@ -34,44 +37,84 @@ std::string describe(const container::ContainerInfo& info) {
          std::to_string(info.handles) + ", snapshots " + std::to_string(info.snapshots) + "\n";
 }
 
-Result<void> create_posix(Context& context, const Arguments& arguments) {
-  export_environment(context);
-  if (const int failed = daos_init())
-    return Error(code_from(-failed), "the client library does not start");
-  daos_handle_t pool{};
-  if (const int failed =
-          daos_pool_connect(arguments.pool.c_str(), nullptr, DAOS_PC_RW, &pool, nullptr, nullptr))
-    return Error(code_from(-failed), "pool '" + arguments.pool + "' cannot be connected");
-  uuid_t uuid;
-  const int failed = dfs_cont_create_with_label(pool, arguments.container.c_str(), nullptr, &uuid,
-                                                nullptr, nullptr);
-  daos_pool_disconnect(pool, nullptr);
-  daos_fini();
-  if (failed == EEXIST)
-    return Error(Code::kExists, "container '" + arguments.container + "' exists in pool '" +
-                                    arguments.pool + "'; take another name");
-  if (failed)
-    return Error(Code::kMiscellaneous, std::string("POSIX container: ") + std::strerror(failed));
-  return {};
+Result<uint32_t> class_number(const std::string& name) {
+  if (name.empty()) return uint32_t{0};
+  VARVE_TRY(const placement::ObjectClass found, placement::class_by_name(name));
+  return found.id;
+}
+
+Result<posix::FormatOptions> format_options(const Arguments& arguments) {
+  posix::FormatOptions options;
+  if (!arguments.chunk_size.empty())
+    VARVE_TRY(options.chunk_bytes, parse_bytes(arguments.chunk_size));
+  VARVE_TRY(options.file_class, class_number(arguments.file_class));
+  VARVE_TRY(options.directory_class, class_number(arguments.directory_class));
+  options.hints = arguments.hints;
+  options.uid = ::geteuid();
+  options.gid = ::getegid();
+  return options;
+}
+
+// A file system in a container that was just made; without one the container goes again.
+Result<void> format(Context& context, const Arguments& arguments, const client::Pool& pool,
+                    const std::string& name) {
+  VARVE_TRY(client::Session * session, context.session());
+  const auto work = [&]() -> Result<void> {
+    VARVE_TRY(const posix::FormatOptions options, format_options(arguments));
+    VARVE_TRY(const client::Container open, session->wait(session->open_container(pool, name, 2)));
+    const Result<void> formatted =
+        session->wait(posix::FileSystem::format(*session, open, options));
+    VARVE_CHECK(session->wait(session->close_container(open)));
+    return formatted;
+  };
+  Result<void> done = work();
+  if (!done) (void)session->wait(session->destroy_container(pool, name, true));
+  return done;
 }
 
 Result<void> create(Context& context, const Arguments& arguments) {
-  VARVE_TRY(client::Session * session, context.session());
-  if (arguments.type == "POSIX" || arguments.type == "posix") {
-    VARVE_CHECK(create_posix(context, arguments));
-    VARVE_TRY(client::Pool pool, context.pool(arguments.pool));
-    VARVE_TRY(const auto info, session->wait(session->query_container(pool, arguments.container)));
-    context.answer("created " + describe(info), to_json(info));
-    return {};
-  }
-  if (!arguments.type.empty())
-    return Error(Code::kNotImplemented,
-                 "--type " + arguments.type + " is not known; leave it out, or take POSIX");
-  VARVE_TRY(client::Pool pool, context.pool(arguments.pool));
   container::CreateContainer request;
   request.label = arguments.container;
-  VARVE_TRY(const auto info, session->wait(session->create_container(pool, std::move(request))));
+  uint64_t layout = 0;
+  if (!arguments.type.empty()) VARVE_TRY(layout, layout_by_name(arguments.type));
+  const bool files = layout == 1;
+  if (!files &&
+      !(arguments.chunk_size + arguments.file_class + arguments.directory_class + arguments.hints)
+           .empty())
+    return Error(Code::kInvalid,
+                 "--chunk-size, --oclass, --file-oclass, --dir-oclass and --hints "
+                 "are for containers of --type POSIX");
+  VARVE_CHECK(format_options(arguments));
+  VARVE_TRY(request.properties, parse_properties(Owner::kContainer, arguments.properties));
+  if (layout)
+    request.properties.push_back(pool::Property{container::kPropertyLayoutType, false, layout, ""});
+  VARVE_TRY(client::Session * session, context.session());
+  VARVE_TRY(const client::Pool pool, context.pool(arguments.pool));
+  VARVE_TRY(auto info, session->wait(session->create_container(pool, std::move(request))));
+  if (files) VARVE_CHECK(format(context, arguments, pool, info.uuid.to_string()));
   context.answer("created " + describe(info), to_json(info));
+  return {};
+}
+
+Result<void> get_properties(Context& context, const Arguments& arguments) {
+  VARVE_TRY(client::Session * session, context.session());
+  VARVE_TRY(const client::Pool pool, context.pool(arguments.pool, 1));
+  VARVE_TRY(const auto info, session->wait(session->query_container(pool, arguments.container)));
+  std::string text;
+  nlohmann::json rows;
+  VARVE_CHECK(
+      show_properties(Owner::kContainer, info.properties, arguments.properties, text, rows));
+  context.answer(text, rows);
+  return {};
+}
+
+Result<void> set_properties(Context& context, const Arguments& arguments) {
+  VARVE_TRY(auto properties, parse_properties(Owner::kContainer, arguments.properties));
+  VARVE_TRY(client::Session * session, context.session());
+  VARVE_TRY(const client::Pool pool, context.pool(arguments.pool));
+  VARVE_CHECK(session->wait(
+      session->set_container_properties(pool, arguments.container, std::move(properties))));
+  context.answer("set " + arguments.properties + " of container " + arguments.container, nullptr);
   return {};
 }
 
@@ -107,33 +150,6 @@ Result<void> destroy(Context& context, const Arguments& arguments) {
   return {};
 }
 
-Result<void> attributes(Context& context, const Arguments& arguments, pool::AttributeVerb verb) {
-  VARVE_TRY(client::Session * session, context.session());
-  const bool reads = verb == pool::AttributeVerb::kGet || verb == pool::AttributeVerb::kList;
-  VARVE_TRY(client::Container open,
-            context.container(arguments.pool, arguments.container, reads ? 1 : 2));
-  std::vector<pool::Attribute> wanted;
-  if (verb != pool::AttributeVerb::kList) {
-    const ByteView bytes = as_bytes(arguments.value);
-    wanted.push_back({arguments.attribute, Buffer(bytes.begin(), bytes.end()), false});
-  }
-  VARVE_TRY(const auto found,
-            session->wait(session->container_attributes(open, verb, std::move(wanted))));
-  VARVE_CHECK(session->wait(session->close_container(open)));
-  if (verb == pool::AttributeVerb::kGet && (found.empty() || !found[0].found))
-    return Error(Code::kNonexistent, "container '" + arguments.container + "' has no attribute '" +
-                                         arguments.attribute + "'");
-  Table table({"attribute", "value"});
-  nlohmann::json rows = nlohmann::json::array();
-  for (const pool::Attribute& attribute : found) {
-    const std::string value(as_text(attribute.value));
-    table.add({attribute.name, value});
-    rows.push_back({{"name", attribute.name}, {"value", value}});
-  }
-  context.answer(found.empty() ? "" : table.to_string(), rows);
-  return {};
-}
-
 }  // namespace
 
 void add_container_verbs(CLI::App& app, Context& context) {
@@ -152,9 +168,15 @@ void add_container_verbs(CLI::App& app, Context& context) {
         ->required();
     return made;
   };
-  CLI::App* verb = with_container("create", "A new container");
+  CLI::App* verb = with_pool("create", "A new container");
+  verb->add_option("container", arguments->container, "Its label; without one it has a UUID only");
   verb->add_option("--type", arguments->type,
-                   "POSIX for files; nothing for objects and key-values");
+                   "POSIX for files, PYTHON, HDF5, ...; nothing for objects and key-values");
+  verb->add_option("--properties", arguments->properties, "NAME:VALUE,...");
+  verb->add_option("--chunk-size", arguments->chunk_size, "Of files (POSIX), as 1MiB");
+  verb->add_option("--oclass,--file-oclass", arguments->file_class, "Object class of files");
+  verb->add_option("--dir-oclass", arguments->directory_class, "Object class of directories");
+  verb->add_option("--hints", arguments->hints, "Kept with the file system");
   set_verb(*verb, context, [=](Context& c) { return create(c, *arguments); });
   set_verb(*with_pool("list", "All containers of a pool")->alias("ls"), context,
            [=](Context& c) { return list(c, *arguments); });
@@ -163,21 +185,24 @@ void add_container_verbs(CLI::App& app, Context& context) {
   verb = with_container("destroy", "All data in it is lost");
   verb->add_flag("-f,--force", arguments->force, "Though it is open somewhere");
   set_verb(*verb, context, [=](Context& c) { return destroy(c, *arguments); });
-  verb = with_container("set-attr", "Set a user attribute");
-  verb->add_option("attribute", arguments->attribute)->required();
-  verb->add_option("value", arguments->value)->required();
-  set_verb(*verb, context,
-           [=](Context& c) { return attributes(c, *arguments, pool::AttributeVerb::kSet); });
-  verb = with_container("get-attr", "Show a user attribute");
-  verb->add_option("attribute", arguments->attribute)->required();
-  set_verb(*verb, context,
-           [=](Context& c) { return attributes(c, *arguments, pool::AttributeVerb::kGet); });
-  verb = with_container("del-attr", "Delete a user attribute");
-  verb->add_option("attribute", arguments->attribute)->required();
-  set_verb(*verb, context,
-           [=](Context& c) { return attributes(c, *arguments, pool::AttributeVerb::kDelete); });
-  set_verb(*with_container("list-attrs", "All user attributes")->alias("list-attr"), context,
-           [=](Context& c) { return attributes(c, *arguments, pool::AttributeVerb::kList); });
+  verb = with_container("get-prop", "Show properties");
+  verb->add_option("properties", arguments->properties, "NAME,...; all, if left out");
+  set_verb(*verb, context, [=](Context& c) { return get_properties(c, *arguments); });
+  verb = with_container("set-prop", "Set properties");
+  verb->add_option("properties", arguments->properties, "NAME:VALUE,...")->required();
+  set_verb(*verb, context, [=](Context& c) { return set_properties(c, *arguments); });
+  const auto maker = [noun](std::string& pool, std::string& container) {
+    return [noun, &pool, &container](const char* name, const char* text) {
+      CLI::App* made = noun->add_subcommand(name, text);
+      made->add_option("pool", pool, "Label or UUID of the pool")->required();
+      made->add_option("container", container, "Label or UUID of the container")->required();
+      return made;
+    };
+  };
+  auto attributes = std::make_shared<AttributeArguments>();
+  add_attribute_verbs(context, maker(attributes->pool, attributes->container), attributes);
+  auto acl = std::make_shared<AclArguments>();
+  add_acl_verbs(context, maker(acl->pool, acl->container), acl);
   add_snapshot_verbs(*noun, context);
 }
 
