@@ -45,8 +45,9 @@ Result<uint32_t> class_number(const std::string& name) {
 
 Result<posix::FormatOptions> format_options(const Arguments& arguments) {
   posix::FormatOptions options;
-  if (!arguments.chunk_size.empty())
+  if (!arguments.chunk_size.empty()) {
     VARVE_TRY(options.chunk_bytes, parse_bytes(arguments.chunk_size));
+  }
   VARVE_TRY(options.file_class, class_number(arguments.file_class));
   VARVE_TRY(options.directory_class, class_number(arguments.directory_class));
   options.hints = arguments.hints;
@@ -56,14 +57,13 @@ Result<posix::FormatOptions> format_options(const Arguments& arguments) {
 }
 
 // A file system in a container that was just made; without one the container goes again.
-Result<void> format(Context& context, const Arguments& arguments, const client::Pool& pool,
-                    const std::string& name) {
+Result<void> make_file_system(Context& context, const Arguments& arguments,
+                              const client::Pool& pool, const std::string& name) {
   VARVE_TRY(client::Session * session, context.session());
   const auto work = [&]() -> Result<void> {
     VARVE_TRY(const posix::FormatOptions options, format_options(arguments));
     VARVE_TRY(const client::Container open, session->wait(session->open_container(pool, name, 2)));
-    const Result<void> formatted =
-        session->wait(posix::FileSystem::format(*session, open, options));
+    Result<void> formatted = session->wait(posix::FileSystem::format(*session, open, options));
     VARVE_CHECK(session->wait(session->close_container(open)));
     return formatted;
   };
@@ -76,7 +76,9 @@ Result<void> create(Context& context, const Arguments& arguments) {
   container::CreateContainer request;
   request.label = arguments.container;
   uint64_t layout = 0;
-  if (!arguments.type.empty()) VARVE_TRY(layout, layout_by_name(arguments.type));
+  if (!arguments.type.empty()) {
+    VARVE_TRY(layout, layout_by_name(arguments.type));
+  }
   const bool files = layout == 1;
   if (!files &&
       !(arguments.chunk_size + arguments.file_class + arguments.directory_class + arguments.hints)
@@ -91,7 +93,7 @@ Result<void> create(Context& context, const Arguments& arguments) {
   VARVE_TRY(client::Session * session, context.session());
   VARVE_TRY(const client::Pool pool, context.pool(arguments.pool));
   VARVE_TRY(auto info, session->wait(session->create_container(pool, std::move(request))));
-  if (files) VARVE_CHECK(format(context, arguments, pool, info.uuid.to_string()));
+  if (files) VARVE_CHECK(make_file_system(context, arguments, pool, info.uuid.to_string()));
   context.answer("created " + describe(info), to_json(info));
   return {};
 }

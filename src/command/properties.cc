@@ -286,11 +286,6 @@ std::vector<std::string> split_at(std::string_view text, char separator) {
   return parts;
 }
 
-Result<uint32_t> property_number(Owner owner, std::string_view name) {
-  VARVE_TRY(const Known* known, find(owner, name));
-  return known->type;
-}
-
 Result<std::vector<pool::Property>> parse_properties(Owner owner, std::string_view text) {
   std::vector<pool::Property> properties;
   for (const std::string& pair : split_at(text, ',')) {

@@ -16,10 +16,8 @@ enum class Owner { kPool, kContainer };
 // "cksum:crc32,rd_fac:0" as properties. kInvalid names the pair, and what the property takes;
 // kNotSupported a property that nobody may set.
 Result<std::vector<pool::Property>> parse_properties(Owner owner, std::string_view text);
-// The number of a property. kInvalid lists the names there are.
-Result<uint32_t> property_number(Owner owner, std::string_view name);
-// Those of `all` that `names` ("label,rd_fac"; empty: all) asks for, as daos shows them: a table, or
-// a list of {name, description, value}.
+// Those of `all` that `names` ("label,rd_fac"; empty: all) asks for, as daos shows them: a table,
+// or a list of {name, description, value}.
 Result<void> show_properties(Owner owner, const std::vector<pool::Property>& all,
                              std::string_view names, std::string& text, nlohmann::json& rows);
 // The text of a text property; "" where there is none.

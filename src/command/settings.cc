@@ -90,8 +90,9 @@ Result<void> show(Context& context, const AttributeArguments& arguments,
                   std::vector<pool::Attribute> wanted, bool only_names) {
   const bool one = wanted.size() == 1;
   std::vector<pool::Attribute> found;
-  if (!wanted.empty())
+  if (!wanted.empty()) {
     VARVE_TRY(found, ask(context, arguments, pool::AttributeVerb::kGet, std::move(wanted)));
+  }
   std::string names;
   Table table({"name", "value"});
   nlohmann::json list = nlohmann::json::array(), map = nlohmann::json::object();
@@ -175,7 +176,9 @@ Result<std::string> entries_of(const AclArguments& arguments) {
 
 Result<void> change_acl(Context& context, const AclArguments& arguments, pool::AclVerb verb) {
   std::string entries = arguments.principal;
-  if (verb != pool::AclVerb::kDelete) VARVE_TRY(entries, entries_of(arguments));
+  if (verb != pool::AclVerb::kDelete) {
+    VARVE_TRY(entries, entries_of(arguments));
+  }
   VARVE_TRY(client::Session * session, context.session());
   if (arguments.container.empty()) {
     VARVE_CHECK(session->wait(session->change_pool_acl(arguments.pool, verb, entries)));
