@@ -60,7 +60,10 @@ Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
   co_return Result<void>();
 }
 
-void Target::start_background() { executor_.spawn(objects_->reclaim_in_background()); }
+void Target::start_background() {
+  objects_->all_handles_known();
+  executor_.spawn(objects_->reclaim_in_background());
+}
 
 Task<Result<void>> Target::close() {
   if (!objects_ || !node_) co_return Result<void>();

@@ -20,6 +20,7 @@ class Target {
   Task<Result<void>> open(const Seams& seams, Opening opening);
   // Requests are refused, background ends, the volume is closed.
   Task<Result<void>> close();
+  // The services have recovered: every handle that is open is known here.
   void start_background();
 
   uint32_t index() const { return index_; }

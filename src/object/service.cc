@@ -38,6 +38,8 @@ size_t Service::HandleHash::operator()(const Uuid& uuid) const {
 Result<store::Container*> Service::find(const Target& target, Access access) {
   if (stopping_) return Error(Code::kShutdown, "the server is shutting down");
   const auto handle = handles_.find(target.container_handle);
+  if (handle == handles_.end() && !handles_known_)
+    return Error(Code::kAgain, "the server is starting and does not know yet which handles are open; try again");
   if (handle == handles_.end() || handle->second.container != target.container || handle->second.pool != target.pool)
     return Error(Code::kNoHandle, "handle " + target.container_handle.to_string() + " of container " +
                                       target.container.to_string() +

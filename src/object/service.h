@@ -43,6 +43,8 @@ class Service {
   };
   void open_handle(const Uuid& handle, const OpenHandle& what) { handles_[handle] = what; }
   void close_handle(const Uuid& handle) { handles_.erase(handle); }
+  // After a start: all handles that were open are. Until then an unknown one is told to try again (kAgain).
+  void all_handles_known() { handles_known_ = true; }
   // Epochs at which `container` must stay readable from now on. kAgain if `fresh`, the one that is new
   // (kEpochNone: none is), is too old for that already.
   Result<void> set_snapshots(store::Container& container, std::vector<Epoch> epochs, Epoch fresh);
@@ -113,6 +115,7 @@ class Service {
     size_t operator()(const Uuid& uuid) const;
   };
   std::unordered_map<Uuid, OpenHandle, HandleHash> handles_;
+  bool handles_known_ = false;
   std::array<block::Lsn, kRecentSlots> recent_{};
   block::Lsn recent_object_punch_;
   Semaphore buffer_bytes_{kBufferBytesMax};
