@@ -14,10 +14,6 @@ TEST(StoreModel, AgreesThroughCrashes) {
   EXPECT_GT(total.operations, seeds * 20);
   if (seeds >= 100) {
     EXPECT_GT(total.crashes, seeds / 4);
-    EXPECT_GT(total.decisions, seeds);
-    EXPECT_GT(total.refused_reads, 0u);
-    // The table of reads is coarser than the model, and not by much.
-    EXPECT_LT(total.by_chance, total.operations / 10);
     EXPECT_GT(total.rewrites, seeds / 4);
   }
 }
