@@ -119,5 +119,40 @@ class CommandsTest(unittest.TestCase):
         self.assertEqual(harness.run("diff", "-r", tree, back).text, "")
 
 
+class ManualsTest(unittest.TestCase):
+    """What ./dev install makes of the help texts."""
+
+    def setUp(self):
+        self.scratch = harness.Scratch("manuals")
+        self.addCleanup(self.scratch.close)
+        for name in ("varve", "varved"):
+            os.symlink(harness.program(name), self.scratch.path(name))
+        tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "generate_manuals.py")
+        harness.run("python3", tool, self.scratch.folder, self.scratch.folder, check=True)
+
+    def page(self, name):
+        with open(self.scratch.path("share", "man", name), encoding="utf-8") as file:
+            return file.read().replace("\\-", "-")
+
+    def complete(self, program, *words):
+        script = self.scratch.path("share", "bash-completion", "completions", program)
+        return harness.run("bash", "-c", f'source "{script}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+                           f'_{program}_complete; echo "${{COMPREPLY[@]}}"', "-", program, *words, check=True).out.split()
+
+    def test_pages_name_what_the_programs_do(self):
+        for name in ("man1/varve.1", "man1/daos.1"):
+            self.assertIn(f".SS {name[5:-2]} container create-snap POOL CONTAINER\n", self.page(name))
+            self.assertNotIn("varve varve", self.page(name))
+        self.assertIn(".SS dmg pool create LABEL\n", self.page("man8/dmg.8"))
+        self.assertNotIn("filesystem", self.page("man8/dmg.8"))
+        self.assertIn(".B --device-bytes TEXT\n", self.page("man8/varved.8"))
+
+    def test_completion_knows_nouns_verbs_and_options(self):
+        self.assertEqual(self.complete("daos", "po"), ["pool"])
+        self.assertEqual(self.complete("dmg", "-j", "--timeout-ms", "5", "pool", "des"), ["destroy"])
+        self.assertIn("create-snap", self.complete("varve", "cont", "cr"))
+        self.assertIn("--force", self.complete("varve", "container", "destroy", "--f"))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -7,6 +7,7 @@ cmd_install() {
   cmake --install build/release --prefix "$prefix" >/tmp/varve-install.$$.log || { tail /tmp/varve-install.$$.log >&2; fail "install failed"; }
   local name
   for name in daos dmg; do ln -sfn varve "$prefix/bin/$name"; done
+  python3 tools/generate_manuals.py "$prefix/bin" "$prefix" || fail "install: the manual pages were not made"
   say "install: $(grep -c -e '-- Installing\|-- Up-to-date' /tmp/varve-install.$$.log) files under $prefix; programs varve, varved (and daos, dmg) in $prefix/bin"
 }
 
