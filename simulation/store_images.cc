@@ -40,7 +40,7 @@ class Maker {
     container_ = make_container(3);
     Container* doomed = make_container(4);
     fill(container_, options_.keys);
-    fill(doomed, 100);
+    fill(doomed, options_.keys / 30);
     must(volume_->checkpoint());
     overwrite();
     VARVE_ASSERT(store_->destroy_container(pool_, Uuid::from_random(4, options_.seed)).ok(), "");
@@ -144,14 +144,14 @@ class Maker {
   void fill(Container* container, uint64_t keys) {
     for (uint64_t i = 0; i < keys; ++i)
       put(container, kMany, bytes_of(i), as_bytes("a"), value(8 + i % 300));
-    for (uint64_t i = 0; i < 200; ++i)
+    for (uint64_t i = 0; i < options_.others * 2; ++i)
       put(container, kNames, as_bytes("a common beginning, then " + std::to_string(i * 7919)),
           as_bytes(i % 2 ? "left" : "right"), value(20));
-    for (uint64_t i = 0; i < 120; ++i) {
+    for (uint64_t i = 0; i < options_.others; ++i) {
       put(container, kNumbers, bytes_of(i % 10), bytes_of(i), value(16));
       put(container, {100 + i, 0}, as_bytes("only"), as_bytes("one"), value(400 + i * 13));
     }
-    for (uint64_t i = 0; i < 60; ++i)
+    for (uint64_t i = 0; i < options_.others / 2; ++i)
       write(container, kArrays, as_bytes("small"), i * 100, value(150));
     for (const uint64_t length : {5000, 60'000, 140'000, 300'000})
       write(container, kArrays, as_bytes("large"), length, value(length));
@@ -163,7 +163,7 @@ class Maker {
 
   void overwrite() {
     for (uint64_t round = 0; round < 3; ++round)
-      for (uint64_t i = 0; i < 150; ++i)
+      for (uint64_t i = 0; i < options_.keys / 20; ++i)
         put(container_, kMany, bytes_of(i * 3), as_bytes("a"), value(i % 5 ? 60 + i : 0));
     for (uint64_t i = 0; i < 20; ++i) punch(container_, kMany, bytes_of(i * 50 + 1));
     punch(container_, {100, 0});
@@ -174,7 +174,7 @@ class Maker {
 
   void more() {
     const uint64_t past = epoch_ - 10;
-    for (uint64_t i = 0; i < 150; ++i)
+    for (uint64_t i = 0; i < options_.others; ++i)
       put(container_, kMany, bytes_of(1'000'000 + i), as_bytes("later"), value(i));
     put(container_, kMany, bytes_of(uint64_t{5}), as_bytes("a"), value(9), past);
     write(container_, kArrays, as_bytes("large"), 0, value(40'000));

@@ -9,6 +9,7 @@ namespace varve::simulation {
 struct StoreImageOptions {
   uint64_t disk_bytes = 24 * kMiB, log_bytes = 1 * kMiB, heap_bytes = 8 * kMiB;
   uint64_t keys = 3000;  // small values in one object
+  uint64_t others = 120;  // of everything else
   bool closed = true;    // in order; else power fails, all of it durable
   uint64_t seed = 1;     // of uuids and of what power leaves
 };

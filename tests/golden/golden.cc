@@ -3,6 +3,7 @@
 #include <isa-l/igzip_lib.h>
 
 #include <cstring>
+#include <map>
 
 #include "base/checksum.h"
 #include "block/volume.h"
@@ -17,6 +18,7 @@ using namespace store;
 using simulation::DiskImage;
 
 constexpr uint64_t kUnpackedBytesMax = 64 * kMiB;
+constexpr uint64_t kCopy = uint64_t{1} << 63;
 
 void append(std::string& to, const void* from, size_t bytes) {
   to.append(static_cast<const char*>(from), bytes);
@@ -41,8 +43,16 @@ class Reading {
            std::to_string(space.reserved));
       for (const Uuid& container : store_->containers(pool)) {
         line("container " + container.to_string());
-        for (const uint64_t back : {uint64_t{0}, uint64_t{30}, uint64_t{150}})
-          VARVE_CHECK(read(*store_->find(pool, container), Epoch{store_->newest_epoch().value - back}));
+        const uint64_t newest = store_->newest_epoch().value;
+        VARVE_CHECK(read(*store_->find(pool, container), Epoch{newest}));
+        // Of the past a checksum will do.
+        for (const uint64_t back : {uint64_t{20}, uint64_t{40}}) {
+          std::string now;
+          now.swap(text_);
+          VARVE_CHECK(read(*store_->find(pool, container), Epoch{newest - back}));
+          now.swap(text_);
+          line("epoch " + std::to_string(newest - back) + ": " + hex(bytes_of(crc32c(as_bytes(now)))));
+        }
       }
     }
     return std::move(text_);
@@ -146,11 +156,17 @@ std::string pack(const DiskImage& image) {
   std::string plain;
   const uint64_t size_bytes = image.size_bytes();
   append(plain, &size_bytes, sizeof size_bytes);
+  std::map<DiskImage::Block, uint64_t> seen;
   for (const auto& [block, contents] : image.blocks()) {
     const DiskImage::Block zero{};
     if (*contents == zero) continue;
-    append(plain, &block, sizeof block);
-    append(plain, contents->data(), contents->size());
+    const auto [first, fresh] = seen.emplace(*contents, block);
+    const uint64_t number = fresh ? block : block | kCopy;
+    append(plain, &number, sizeof number);
+    if (fresh)
+      append(plain, contents->data(), contents->size());
+    else
+      append(plain, &first->second, sizeof first->second);
   }
   std::string packed(plain.size() + 4096, '\0');
   isal_zstream stream;
@@ -184,21 +200,30 @@ Result<DiskImage> unpack(std::string_view packed) {
   if (isal_inflate_stateless(&state) != ISAL_DECOMP_OK)
     return Error(Code::kBadFormat, "a golden image is no gzip file, or is damaged");
   plain.resize(state.total_out);
-  uint64_t size_bytes = 0;
-  constexpr size_t kRecord = sizeof(uint64_t) + device::kBlockBytes;
-  if (plain.size() < sizeof size_bytes || (plain.size() - sizeof size_bytes) % kRecord != 0)
-    return Error(Code::kBadFormat, "a golden image has a length that is not possible");
-  std::memcpy(&size_bytes, plain.data(), sizeof size_bytes);
+  ByteView left = as_bytes(plain);
+  const auto take = [&left](void* into, size_t bytes) {
+    if (left.size() < bytes) return false;
+    std::memcpy(into, left.data(), bytes);
+    left = left.subspan(bytes);
+    return true;
+  };
+  uint64_t size_bytes = 0, number = 0, original = 0;
+  const Error damaged(Code::kBadFormat, "a golden image does not decode");
+  if (!take(&size_bytes, sizeof size_bytes)) return damaged;
   DiskImage image(size_bytes);
-  for (size_t at = sizeof size_bytes; at < plain.size(); at += kRecord) {
-    uint64_t block;
-    std::memcpy(&block, plain.data() + at, sizeof block);
+  while (take(&number, sizeof number)) {
     auto contents = std::make_shared<DiskImage::Block>();
-    std::memcpy(contents->data(), plain.data() + at + sizeof block, contents->size());
-    if (block >= size_bytes / device::kBlockBytes)
-      return Error(Code::kBadFormat, "a golden image has a block outside of its device");
-    image.set(block, std::move(contents));
+    if (number & kCopy) {
+      if (!take(&original, sizeof original) || !image.find(original)) return damaged;
+      *contents = *image.find(original);
+    } else if (!take(contents->data(), contents->size())) {
+      return damaged;
+    }
+    number &= ~kCopy;
+    if (number >= size_bytes / device::kBlockBytes) return damaged;
+    image.set(number, std::move(contents));
   }
+  if (!left.empty()) return damaged;
   return image;
 }
 
@@ -209,7 +234,8 @@ DiskImage make(const Golden& golden) {
   options.disk_bytes = 16 * kMiB;
   options.log_bytes = 512 * kKiB;
   options.heap_bytes = 4 * kMiB;
-  options.keys = 300;
+  options.keys = 200;
+  options.others = 24;
   options.closed = golden.closed;
   return simulation::make_store_image(options);
 }

@@ -7,7 +7,8 @@
 
 namespace varve::golden {
 
-// The blocks that are not zero, each behind its number (8 bytes), after the device's size (8): as gzip.
+// The device's size (8 bytes), then the blocks that are not zero, each behind its number (8); of a block that equals an
+// earlier one the number has bit 63 set, and that one's number (8) follows: as gzip.
 std::string pack(const simulation::DiskImage& image);
 // kBadFormat if it is not what pack() made.
 Result<simulation::DiskImage> unpack(std::string_view packed);
