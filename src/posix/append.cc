@@ -61,28 +61,32 @@ Task<Result<uint64_t>> FileSystem::append(Session& session, Node& node, Gather f
 // At most a chunk's length.
 Task<Result<uint64_t>> FileSystem::append_part(Session& session, Node& node, Gather from) {
   const Instant deadline = session.executor().now() + session.options().deadline;
+  std::optional<AppendEnd> end = node.append_end.take();
+  std::optional<uint64_t> chunk;
   for (uint64_t attempt = 0; session.executor().now() < deadline; ++attempt) {
     // A guard must be older than the size that goes with it: no append in between stays unseen.
-    const std::optional<AppendEnd> known = node.append_end.take();
-    AppendEnd end;
-    if (known) {
-      end = *known;
-    } else {
-      VARVE_CO_TRY(const uint64_t about, co_await size(session, node));
-      end.chunk = about / node.inode.chunk_bytes;
-      const uint64_t key = chunk_key(end.chunk);
-      VARVE_CO_TRY(end.guard, co_await read_guarded(session, node.file, bytes_of(key)));
+    if (!end) {
+      if (!chunk) {
+        VARVE_CO_TRY(const uint64_t about, co_await size(session, node));
+        chunk = about / node.inode.chunk_bytes;
+      }
+      end.emplace().chunk = *chunk;
+      const uint64_t key = chunk_key(*chunk);
+      VARVE_CO_TRY(end->guard, co_await read_guarded(session, node.file, bytes_of(key)));
     }
     VARVE_CO_TRY(const uint64_t size_now, co_await size(session, node));
-    if (size_now / node.inode.chunk_bytes != end.chunk) continue;
-    VARVE_CO_TRY(const bool appended, co_await append_at(session, node, size_now, end, from));
-    if (appended) {
-      node.append_end.put(std::move(end));
-      co_return size_now;
+    chunk = size_now / node.inode.chunk_bytes;
+    if (*chunk == end->chunk) {
+      VARVE_CO_TRY(const bool appended, co_await append_at(session, node, size_now, *end, from));
+      if (appended) {
+        node.append_end.put(std::move(*end));
+        co_return size_now;
+      }
+      const uint64_t most_us = 20ULL << std::min<uint64_t>(attempt, 5);
+      co_await session.executor().sleep_for(
+          std::chrono::microseconds(session.executor().random().below(most_us)));
     }
-    const uint64_t most_us = 20ULL << std::min<uint64_t>(attempt, 8);
-    co_await session.executor().sleep_for(
-        std::chrono::microseconds(session.executor().random().below(most_us)));
+    end.reset();
   }
   co_return Error(Code::kTimedOut, "'" + node.name +
                                        "': others appended all the time until the deadline");
