@@ -33,6 +33,7 @@ void make_pool() {
 int call_often(const Function& function, uint64_t seed, char* note) {
   Inputs inputs(kPool, function.name, seed, note, kNoteBytes);
   for (int i = 0; i < kCallsEach; ++i) inputs.run(function);
+  if (rmdir(inputs.folder().c_str()) != 0) std::perror("rmdir");
   return inputs.wrong() ? 1 : 0;
 }
 
