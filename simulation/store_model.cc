@@ -298,6 +298,12 @@ class StoreRun {
       }
       requests.push_back(updates.back()->update);
     }
+    // Larger ones do not fit the smallest log.
+    if (transaction_bytes(requests) > 192 * kKiB) {
+      for (const auto& update : updates)
+        for (const block::Extent& extent : update->extents) machine.volume->cancel(extent);
+      return;
+    }
     if (!ready(machine, transaction_bytes(requests))) return;
     std::vector<Result<Lsn>> results(requests.size(), Lsn{});
     machine.store->update_batch(*machine.container, requests, results);
