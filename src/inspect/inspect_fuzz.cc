@@ -17,7 +17,7 @@ struct Base {
   Base() {
     simulation::StoreImageOptions options;
     options.disk_bytes = 16 * kMiB;
-    options.log_bytes = 256 * kKiB;
+    options.log_bytes = 1 * kMiB;
     options.heap_bytes = 4 * kMiB;
     options.keys = 60;
     options.closed = false;
