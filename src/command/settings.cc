@@ -142,10 +142,12 @@ Result<std::vector<pool::Property>> properties_of(Context& context, const AclArg
 Result<void> get_acl(Context& context, const AclArguments& arguments) {
   VARVE_TRY(const auto properties, properties_of(context, arguments));
   const bool pool = arguments.container.empty();
-  const std::string list = text_of(properties, pool ? DAOS_PROP_PO_ACL : DAOS_PROP_CO_ACL),
-                    user = text_of(properties, pool ? DAOS_PROP_PO_OWNER : DAOS_PROP_CO_OWNER),
-                    group = text_of(properties,
-                                    pool ? DAOS_PROP_PO_OWNER_GROUP : DAOS_PROP_CO_OWNER_GROUP);
+  const auto text_at = [&](uint32_t of_pool, uint32_t of_container) {
+    return text_of(properties, pool ? of_pool : of_container);
+  };
+  const std::string list = text_at(DAOS_PROP_PO_ACL, DAOS_PROP_CO_ACL),
+                    user = text_at(DAOS_PROP_PO_OWNER, DAOS_PROP_CO_OWNER),
+                    group = text_at(DAOS_PROP_PO_OWNER_GROUP, DAOS_PROP_CO_OWNER_GROUP);
   const std::string text =
       "# Owner: " + user + "\n# Owner Group: " + group + "\n# Entries:\n" + list;
   if (!arguments.file.empty()) {
