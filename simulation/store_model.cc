@@ -23,12 +23,14 @@ using block::Volume;
 constexpr uint64_t kDiskBytes = 24 * kMiB;
 const block::Identity kIdentity{Uuid::from_random(1, 2), 0};
 const Uuid kPool = Uuid::from_random(3, 4), kContainer = Uuid::from_random(5, 6);
+const Uuid kFiller = Uuid::from_random(7, 8);
 
 class StoreRun {
  public:
   explicit StoreRun(uint64_t seed) : random_(seed), shape_(random_), top_(100) {
     flips_bits_ = random_.one_in(4);
     pool_bytes_ = random_.one_in(8) ? 96 * kKiB : 8 * kMiB;
+    fills_ = random_.one_in(12);
   }
 
   StoreOutcome go() {
@@ -36,7 +38,8 @@ class StoreRun {
     const uint64_t rounds = 1 + random_.below(4);
     for (uint64_t round = 0; round < rounds && outcome_.failure.empty(); ++round)
       if (!one_round(round + 1 == rounds)) break;
-    if (destroyed_) check_empty();
+    if (destroyed_ && !drained_) drain_again();
+    if (destroyed_ && outcome_.failure.empty()) check_empty();
     return outcome_;
   }
 
@@ -88,7 +91,7 @@ class StoreRun {
     block::FormatOptions options;
     options.identity = kIdentity;
     options.log_bytes = (512 + random_.below(4) * 128) * kKiB;
-    options.heap_bytes_max = 8 * kMiB;
+    options.heap_bytes_max = (fills_ ? 4 : 8) * kMiB;
     well(machine, Volume::format(machine.disk, options), "format");
     image_ = machine.disk.crash();
     return outcome_.failure.empty();
@@ -102,7 +105,7 @@ class StoreRun {
     if (opened && !opened->ok()) return fail("open: " + opened->error().describe());
     if (opened) {
       machine.volume = std::move(**opened);
-      if (prepare(machine) && settle(machine)) {
+      if (prepare(machine) && settle(machine) && (!fills_ || fill(machine))) {
         if (!machine.disk.crashed())
           machine.disk.crash_at(machine.disk.operations().changes() + 1 +
                                 random_.below(last ? 400 : 120));
@@ -209,6 +212,8 @@ class StoreRun {
         change_snapshots(machine);
       else if (dice < 92)
         well(machine, machine.volume->checkpoint(), "checkpoint");
+      else if (fills_ && random_.one_in(6))
+        empty(machine);
       else if (dice < 94)
         rollback(machine);
       else if (!pending_.empty())
@@ -495,9 +500,13 @@ class StoreRun {
     horizon_ = horizon;
     const uint64_t slices = random_.one_in(3) ? 1 + random_.below(5) : 1000;
     const auto budget = static_cast<uint32_t>(1 + random_.below(random_.one_in(2) ? 8 : 300));
+    machine.store->set_cold(Epoch{horizon}, random_.one_in(2) ? 300 : 0);
+    const bool ordered = random_.one_in(4);
     for (uint64_t i = 0; i < slices; ++i) {
       if (!ready(machine, kSmallTransactionBytes)) return;
-      const auto more = machine.store->reclaim(Epoch{horizon}, budget);
+      const auto more = ordered
+                            ? machine.store->aggregate(*machine.container, Epoch{horizon}, budget)
+                            : machine.store->reclaim(Epoch{horizon}, budget);
       if (!more.ok()) fail("reclaim: " + more.error().describe());
       if (!more.ok() || !*more) break;
       if (!rewrite_proposed(machine)) return;
@@ -572,6 +581,65 @@ class StoreRun {
       snapshots_.push_back(low + random_.below(std::max<uint64_t>(1, top_ - std::min(top_, low))));
     }
     set_snapshots(machine);
+  }
+
+  // --- a full target
+
+  // Another pool takes all that is left of the heap, or of the device, or both: from then on
+  // updates may fail, nothing else may.
+  bool fill(Machine& machine) {
+    if (machine.disk.crashed() || machine.store->find(kFiller, kFiller)) return true;
+    if (!ready(machine, kSmallTransactionBytes)) return false;
+    const auto pool = machine.store->create_pool(kFiller, machine.store->unreserved_bytes());
+    if (pool.code() == Code::kNoSpace) return true;  // its predecessor is not gone yet
+    if (!pool.ok()) return fail("the filling pool: " + pool.error().describe());
+    const auto container = machine.store->create_container(kFiller, kFiller);
+    if (!container.ok()) return container.code() == Code::kNoSpace;
+    const bool heap = random_.one_in(2), device = !heap || random_.one_in(2);
+    for (uint64_t bytes = kMiB, key = 1; device && bytes >= 4096;) {
+      const auto extent = machine.volume->reserve(bytes);
+      if (!extent.ok())
+        bytes /= 2;
+      else if (!fill_one(machine, {bytes, {}, *extent, {}}, key++))
+        machine.volume->cancel(*extent), bytes = 0;
+      if (!outcome_.failure.empty() || machine.disk.crashed()) return false;
+    }
+    const Buffer value(32 * kKiB);
+    uint64_t bytes = value.size();
+    for (uint64_t key = 1; heap && bytes >= 16; key += 2) {
+      if (!fill_one(machine, {bytes, ByteView(value).first(bytes), {}, {}}, key << 32)) bytes /= 2;
+      if (!outcome_.failure.empty() || machine.disk.crashed()) return false;
+    }
+    return true;
+  }
+
+  bool fill_one(Machine& machine, const Data& data, uint64_t key) {
+    AkeyUpdate akey;
+    akey.akey = as_bytes("a");
+    akey.single = data;
+    const Update update{{1, 0}, Epoch{++fill_epoch_}, bytes_of(key), 0, {&akey, 1}};
+    if (!ready(machine, transaction_bytes({&update, 1}))) return false;
+    const auto done = machine.store->update(*machine.store->find(kFiller, kFiller), update);
+    if (!done.ok() && done.code() != Code::kNoSpace) fail("filling: " + done.error().describe());
+    return done.ok();
+  }
+
+  // What filled the target is destroyed, and its space comes back.
+  void empty(Machine& machine) {
+    const auto held = machine.store->count_holdings(kFiller);
+    if (!ready(machine, kSmallTransactionBytes)) return;
+    const uint64_t heap = machine.volume->use().heap_bytes;
+    const auto destroyed = machine.store->destroy_pool(kFiller);
+    if (destroyed.code() == Code::kNonexistent) return;
+    if (!destroyed.ok()) return void(fail("a full target: " + destroyed.error().describe()));
+    for (bool more = true; more;) {
+      if (!ready(machine, kSmallTransactionBytes)) return;
+      const auto slice = machine.store->reclaim(kEpochNone, 200);
+      if (!slice.ok()) return void(fail("a full target: " + slice.error().describe()));
+      more = *slice;
+    }
+    if (machine.volume->use().heap_bytes + held.heap_bytes > heap)
+      fail("what filled the heap did not come back");
   }
 
   // --- comparing
@@ -657,17 +725,46 @@ class StoreRun {
     machine.disk.crash_at(0);
     compare_now(machine);
     if (!ready(machine, kSmallTransactionBytes)) return;
+    empty(machine);
     const auto destroyed = random_.one_in(2) ? machine.store->destroy_container(kPool, kContainer)
                                              : machine.store->destroy_pool(kPool);
     if (!destroyed.ok()) return void(fail(destroyed.error().describe()));
-    for (bool more = true; more;) {
-      if (!ready(machine, kSmallTransactionBytes)) return;
-      more = *machine.store->reclaim(kEpochNone, 200);
+    if (!well(machine, machine.volume->durable(*destroyed), "durable")) return;
+    drained_ = drain(machine, random_.one_in(3) ? 1 + random_.below(4) : ~0ULL);
+    if (drained_) check_drained(machine);
+    if (drained_ || outcome_.failure.empty()) destroyed_ = true;
+  }
+
+  // True: what was destroyed is gone altogether.
+  bool drain(Machine& machine, uint64_t slices) {
+    for (uint64_t i = 0; i < slices; ++i) {
+      if (!ready(machine, kSmallTransactionBytes)) return false;
+      if (!*machine.store->reclaim(kEpochNone, slices < 5 ? 10 : 200)) return true;
     }
+    return false;
+  }
+
+  void check_drained(Machine& machine) {
     const auto space = machine.store->space(kPool);
     if (space.ok() && space->used != 0)
       fail("an empty pool uses " + std::to_string(space->used) + " bytes");
-    if (well(machine, machine.volume->close(), "close")) destroyed_ = true;
+    well(machine, machine.volume->close(), "close");
+  }
+
+  // Power failed in the middle of it.
+  void drain_again() {
+    Machine machine(*this);
+    auto opened = await(machine, Volume::open(*machine.executor, machine.disk, kIdentity));
+    if (!opened->ok()) return void(fail("open: " + opened->error().describe()));
+    machine.volume = std::move(**opened);
+    auto store = Store::open(*machine.volume);
+    if (!store.ok()) return void(fail("store: " + store.error().describe()));
+    machine.store = std::move(*store);
+    if (machine.store->find(kPool, kContainer)) return void(fail("a destroyed container is back"));
+    check_extents(machine);
+    drain(machine, ~0ULL);
+    check_drained(machine);
+    image_ = machine.disk.crash();
   }
 
   // What the volume reserves for itself is gone when it opens.
@@ -685,7 +782,9 @@ class StoreRun {
   uint64_t top_;
   uint64_t pool_bytes_ = 0;
   bool flips_bits_ = false;  // when values are read
-  bool destroyed_ = false;   // all of it, and closed cleanly
+  bool fills_ = false;       // another pool fills the target
+  uint64_t fill_epoch_ = 1;
+  bool destroyed_ = false, drained_ = false;  // all of it; and its space was given back
   DiskImage image_{kDiskBytes};
   TransactionModel acknowledged_, current_;
   ModelReads reads_;

@@ -165,6 +165,9 @@ class Session {
   // The container becomes what it was at a snapshot's epoch. kBusy while others have it open for
   // writing, unless `force`: then what they write meanwhile may be there or not.
   virtual Task<Result<void>> roll_back(Container container, Epoch epoch, bool force) = 0;
+  // Orders the merge of versions that nobody can see, up to `epoch` (kEpochMax: up to now). It goes on
+  // in the background of every target after this has ended.
+  virtual Task<Result<void>> aggregate(Container container, Epoch epoch) = 0;
 
   // kInvalid where the class is not known; no round trip.
   virtual Result<Object> open_object(Container container, ObjectId oid) = 0;

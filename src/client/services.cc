@@ -302,4 +302,11 @@ Task<Result<void>> SessionImpl::roll_back(Container container, Epoch epoch, bool
                           std::move(request));
 }
 
+Task<Result<void>> SessionImpl::aggregate(Container container, Epoch epoch) {
+  VARVE_CO_CHECK(check_handle(container));
+  container::AggregateContainer request{container->pool->uuid, container->uuid, epoch};
+  co_return co_await tell(container::kContainerAggregate, "aggregation of the container",
+                          std::move(request));
+}
+
 }  // namespace varve::client

@@ -71,6 +71,7 @@ class SessionImpl final : public Session {
   Task<Result<std::vector<container::Snapshot>>> list_snapshots(Container container) override;
   Task<Result<Epoch>> hold_epoch(Container container) override;
   Task<Result<void>> roll_back(Container container, Epoch epoch, bool force) override;
+  Task<Result<void>> aggregate(Container container, Epoch epoch) override;
 
   Result<Object> open_object(Container container, ObjectId oid) override;
   Task<Result<Epoch>> update(const Object& object, ByteView dkey, uint64_t conditions,

@@ -27,6 +27,7 @@ void Service::serve_on(rpc::Node& node) {
   serve(node, kSnapshotList, *this, &Service::snapshots);
   serve(node, kContainerRollback, *this, &Service::roll_back);
   serve(node, kHoldEpoch, *this, &Service::reader_epoch);
+  serve(node, kContainerAggregate, *this, &Service::aggregate);
 }
 
 Task<Result<void>> Service::create_on_targets(Uuid pool, Uuid container, uint32_t targets) {
@@ -303,6 +304,21 @@ Task<Result<Buffer>> Service::drop_snapshot(DestroySnapshot request, Caller call
 Task<Result<Buffer>> Service::snapshots(ListSnapshots request, Caller) {
   VARVE_CO_CHECK(find_container(shell_.store, request.pool, request.container));
   co_return encode(SnapshotsReply{all_snapshots(shell_.store, request.pool, request.container)});
+}
+
+Task<Result<Buffer>> Service::aggregate(AggregateContainer request, Caller caller) {
+  VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_TRY(const ContainerRecord container, find_container(shell_.store, request.pool, request.container));
+  const pool::Context context = shell_.context(caller);
+  VARVE_CO_CHECK(pool::require(pool::permissions(container.properties, kGuarded, context), security::kWrite,
+                               "aggregation of container " + container.uuid.to_string(), context));
+  const auto one = [&](uint32_t target) {
+    return targets_.aggregate(target, request.pool, request.container, request.epoch);
+  };
+  auto results = co_await on_each<void>(pool.targets, one);
+  auto all = pool::all_of(results);
+  if (!all.ok()) co_return std::move(all.error());
+  co_return encode(pool::Empty{});
 }
 
 }  // namespace varve::container

@@ -34,6 +34,7 @@ class Service {
   Task<Result<Buffer>> snapshots(ListSnapshots request, Caller caller);
   Task<Result<Buffer>> reader_epoch(HoldEpoch request, Caller caller);
   Task<Result<Buffer>> roll_back(RollbackContainer request, Caller caller);
+  Task<Result<Buffer>> aggregate(AggregateContainer request, Caller caller);
 
  private:
   // kNoPermission unless the caller has one of `any_of` on the container.

@@ -12,7 +12,8 @@ inline constexpr uint16_t kContainerCreate = 0x0200, kContainerDestroy = 0x0201,
                           kContainerGetProperties = 0x0206, kContainerSetProperties = 0x0207,
                           kContainerAttributes = 0x0208, kAllocateObjectIds = 0x0209,
                           kSnapshotCreate = 0x020a, kSnapshotDestroy = 0x020b, kSnapshotList = 0x020c,
-                          kContainerRollback = 0x020d, kHoldEpoch = 0x020e, kContainerChangeAcl = 0x0220;
+                          kContainerRollback = 0x020d, kHoldEpoch = 0x020e,
+                          kContainerAggregate = 0x0218, kContainerChangeAcl = 0x0220;
 
 using pool::OperationId;
 using pool::Property;
@@ -146,6 +147,13 @@ struct DestroySnapshot {
   Epoch epoch;
   template <class Archive>
   void visit(Archive& archive) { archive(operation, pool, container, epoch); }
+};
+// Orders the merge of versions that nobody can see, up to `epoch` (kEpochMax: up to now).
+struct AggregateContainer {
+  Uuid pool, container;
+  Epoch epoch;
+  template <class Archive>
+  void visit(Archive& archive) { archive(pool, container, epoch); }
 };
 struct ListSnapshots {
   Uuid pool, container;

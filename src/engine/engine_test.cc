@@ -7,6 +7,7 @@
 #include "container/wire.h"
 #include "object/wire.h"
 #include "placement/placement.h"
+#include "pool/targets.h"
 #include "simulation/network.h"
 #include "simulation/virtual_time.h"
 #include "store/store.h"
@@ -131,14 +132,24 @@ class EngineTest : public testing::Test {
     akey.checksums = store::checksum_run(Gather(&view, 1));
     return call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, value.empty() ? 0 : 1));
   }
-  Result<rpc::Reply> update_array(const std::string& dkey, const Buffer& value) {
+  uint64_t used() {
+    const auto query = ask<pool::QueryPoolReply>(pool::kPoolQuery, pool::QueryPool{"tank"});
+    return query->info.space.total - query->info.space.free;
+  }
+  void set_property(uint32_t type, uint64_t number, Code expected = Code::kOk) {
+    pool::SetProperties request;
+    request.name = "tank";
+    request.properties = {{type, false, number, ""}};
+    EXPECT_EQ(ask<pool::Empty>(pool::kPoolSetProperties, request).code(), expected) << type << ": " << number;
+  }
+  Result<rpc::Reply> update_array(const std::string& dkey, const Buffer& value, uint64_t index = 0) {
     object::UpdateRequest request;
     request.target = target();
     request.dkey = as_bytes(dkey);
     object::AkeyUpdate& akey = request.akeys.emplace_back();
     akey.akey = as_bytes("akey");
     akey.kind = object::ValueKind::kArray;
-    akey.ranges = {{0, value.size()}};
+    akey.ranges = {{index, value.size()}};
     const ByteView view = value;
     return call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, 1));
   }
@@ -448,6 +459,66 @@ TEST_F(EngineTest, overwritten_space_is_used_again) {
   time_.run_for(1s);
   auto query = ask<pool::QueryPoolReply>(pool::kPoolQuery, pool::QueryPool{"tank"});
   EXPECT_GT(query->info.space.free, (256 - 16) * kMiB);
+}
+
+// Row 2.16: small pieces of an array become large extents when nothing else is going on.
+TEST_F(EngineTest, small_pieces_are_joined) {
+  make_container();
+  Buffer all;
+  for (uint64_t i = 0; i < 150; ++i) {
+    const Buffer piece = value_of(6000, i);
+    ASSERT_TRUE(update_array("d", piece, i * 6000).ok());
+    all.insert(all.end(), piece.begin(), piece.end());
+  }
+  EXPECT_GT(used(), 150 * 8192u);
+  time_.run_for(20s);
+  EXPECT_LT(used(), all.size() + 8192);
+  object::FetchRequest request;
+  request.target = target();
+  request.target.epoch = kEpochMax;
+  request.dkey = as_bytes("d");
+  object::AkeyFetch& akey = request.akeys.emplace_back();
+  akey.akey = as_bytes("akey");
+  akey.kind = object::ValueKind::kArray;
+  akey.ranges = {{0, all.size()}};
+  Buffer found(all.size());
+  const MutableByteView into = found;
+  ASSERT_TRUE(call(*targets_[0], object::kObjectFetch, encode(request), {}, Scatter(&into, 1)).ok());
+  EXPECT_TRUE(found == all);
+}
+
+TEST_F(EngineTest, reclaim_is_a_property) {
+  make_container();
+  set_property(pool::kPropertyReclaim, 2, Code::kNotSupported);
+  set_property(pool::kPropertyReclaim, 9, Code::kInvalid);
+  set_property(pool::kPropertyReclaim, pool::kReclaimDisabled);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(update("d", value_of(100'000, i)).ok());
+  time_.run_for(20s);
+  EXPECT_GT(used(), 10 * 100'000u);
+  container::AggregateContainer aggregate{pool_, container_, kEpochMax};
+  ASSERT_TRUE(ask<pool::Empty>(container::kContainerAggregate, aggregate).ok());
+  time_.run_for(1s);
+  EXPECT_LT(used(), 2 * 102'400u);
+  aggregate.container = pool_;
+  EXPECT_EQ(ask<pool::Empty>(container::kContainerAggregate, aggregate).code(), Code::kNonexistent);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(update("d", value_of(100'000, i)).ok());
+  set_property(pool::kPropertyReclaim, pool::kReclaimTime);
+  time_.run_for(20s);
+  EXPECT_LT(used(), 2 * 102'400u);
+}
+
+// Row 9.10: where small values lie is a property, too, and changes while values are written.
+TEST_F(EngineTest, data_threshold_is_a_property) {
+  make_container();
+  set_property(pool::kPropertyDataThreshold, 10, Code::kInvalid);
+  const uint64_t empty = used();
+  ASSERT_TRUE(update("a", value_of(2000, 1)).ok());
+  EXPECT_LT(used() - empty, 2500u);
+  set_property(pool::kPropertyDataThreshold, 1024);
+  ASSERT_TRUE(update("b", value_of(2000, 2)).ok());
+  EXPECT_GT(used() - empty, 2000u + 4096);
+  EXPECT_TRUE(fetch("a")->data == value_of(2000, 1));
+  EXPECT_TRUE(fetch("b")->data == value_of(2000, 2));
 }
 
 // Every opcode, every truncation of a good message, and noise: an answer each time.

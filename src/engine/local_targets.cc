@@ -79,6 +79,19 @@ Task<Result<void>> drop_handles(Target& target, std::vector<Uuid> handles) {
   co_return Result<void>();
 }
 
+Task<Result<void>> put_policy(Target& target, Uuid pool, pool::Targets::Policy given) {
+  object::Service::Policy policy;
+  policy.merging = given.reclaim != pool::kReclaimDisabled;
+  policy.timed = given.reclaim == pool::kReclaimTime;
+  policy.extent_from = static_cast<uint32_t>(given.data_threshold);
+  target.objects().set_policy(pool, policy);
+  co_return Result<void>();
+}
+
+Task<Result<void>> order_merge(Target& target, Uuid pool, Uuid container, Epoch epoch) {
+  co_return target.objects().aggregate(pool, container, epoch);
+}
+
 }  // namespace
 
 std::vector<placement::PoolTarget> LocalTargets::map() const {
@@ -96,6 +109,7 @@ Task<Result<void>> LocalTargets::destroy_pool(uint32_t target, Uuid pool) {
   Target& where = *targets_[target];
   const Make make = [pool, &where](store::Store& store) {
     where.objects().wake_reclaim();
+    where.objects().set_policy(pool, {});
     return store.destroy_pool(pool);
   };
   co_return co_await change_on(where, make, Code::kNonexistent);
@@ -161,6 +175,18 @@ Task<Result<void>> LocalTargets::rollback(uint32_t target, Uuid pool, Uuid conta
     return lsn;
   };
   co_return co_await change_on(where, make, Code::kExists);
+}
+
+Task<Result<void>> LocalTargets::set_policy(uint32_t target, Uuid pool, Policy policy) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<void>>(where.executor(),
+                                          [&where, pool, policy] { return put_policy(where, pool, policy); });
+}
+Task<Result<void>> LocalTargets::aggregate(uint32_t target, Uuid pool, Uuid container, Epoch epoch) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, epoch] {
+    return order_merge(where, pool, container, epoch);
+  });
 }
 
 }  // namespace varve::engine

@@ -22,6 +22,8 @@ class LocalTargets final : public pool::Targets {
   Task<Result<Space>> space(uint32_t target, Uuid pool) override;
   Task<pool::TargetInfo> info(uint32_t target) override;
   Task<Epoch> advance_epoch(uint32_t target, Epoch not_before) override;
+  Task<Result<void>> set_policy(uint32_t target, Uuid pool, Policy policy) override;
+  Task<Result<void>> aggregate(uint32_t target, Uuid pool, Uuid container, Epoch epoch) override;
   Task<Result<void>> set_snapshots(uint32_t target, Uuid pool, Uuid container,
                                    std::vector<Epoch> epochs, Epoch fresh) override;
   Task<Result<void>> hold_epoch(uint32_t target, Epoch epoch) override;

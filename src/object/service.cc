@@ -8,7 +8,7 @@
 namespace varve::object {
 
 Service::Service(Executor& executor, block::Volume& volume, store::Store& store, std::string device_name)
-    : executor_(executor), volume_(volume), store_(store), device_name_(std::move(device_name)) {
+    : executor_(executor), volume_(volume), store_(store), device_name_(std::move(device_name)), slice_entries_(64) {
   clock_.not_before(store_.newest_epoch());
 }
 Service::~Service() = default;

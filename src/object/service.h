@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -45,6 +46,18 @@ class Service {
   void close_handle(const Uuid& handle) { handles_.erase(handle); }
   // After a start: all handles that were open are. Until then an unknown one is told to try again (kAgain).
   void all_handles_known() { handles_known_ = true; }
+  // What a pool's properties say: at once, also for what is stored already where that makes sense.
+  struct Policy {
+    bool merging = true;  // false: only aggregate() merges; what was destroyed goes anyway
+    bool timed = false;   // merge every few seconds, not only when it is quiet or much was written
+    uint32_t extent_from = store::kInlineBytesBelow;  // values this long go to the device
+    bool operator==(const Policy&) const = default;
+  };
+  using Policies = std::vector<std::pair<Uuid, Policy>>;  // those that are not the default
+  void set_policy(const Uuid& pool, const Policy& policy);
+  // Orders a merge of the container up to `epoch` (kEpochMax: up to now); the background does it.
+  // kNonexistent: it is not there.
+  Result<void> aggregate(const Uuid& pool, const Uuid& container, Epoch epoch);
   // Epochs at which `container` must stay readable from now on. kAgain if `fresh`, the one that is new
   // (kEpochNone: none is), is too old for that already.
   Result<void> set_snapshots(store::Container& container, std::vector<Epoch> epochs, Epoch fresh);
@@ -137,9 +150,13 @@ class Service {
   // --- reclaim
   Task<bool> reclaim_pass(bool urgent);
   bool reclaim_is_due(Instant now);
-  // Between two steps of a pass: requests go first.
-  Task<void> pause_reclaim();
-  Task<bool> rewrite_proposed();
+  // Between two steps, the last of which began at `begin`: requests go first.
+  Task<void> pause_reclaim(Instant begin);
+  // Runs slices until one says that there is nothing more to do. False: it had to stop.
+  Task<Result<void>> run_slices(std::function<Result<bool>(uint32_t budget)> slice);
+  Task<void> aggregate_ordered();
+  void note_cold(Epoch now);
+  Task<Result<void>> rewrite_proposed();
   Task<Result<void>> rewrite(const store::Rewrite& job);
   Task<Result<device::AlignedBuffer>> gather_sources(const store::Rewrite& job);
   Task<Result<void>> read_sources(const store::Rewrite& job, size_t first, size_t last, MutableByteView out);
@@ -151,6 +168,16 @@ class Service {
   // Waits for a whole pass; false where it cannot help, or the deadline comes first.
   Task<bool> wait_for_space(Instant deadline);
   Task<Result<block::Extent>> reserve(uint64_t bytes, Instant deadline);
+  struct Order {
+    Uuid pool, container;
+    Epoch epoch;
+  };
+  std::vector<Order> orders_;
+  Policies policies_;
+  uint32_t slice_entries_;
+  bool wanted_ = false;    // a pass, soon
+  bool hurried_ = false;   // the pass under way: somebody waits for it
+  bool pressed_ = false;   // the heap is filling: cold values move out of it
   Signal pass_done_;
   uint64_t passes_ = 0;
   bool urgent_ = false;
@@ -159,7 +186,7 @@ class Service {
   uint64_t changes_merged_ = ~0ULL;  // up to which there is nothing left to merge
   uint64_t written_bytes_ = 0, written_bytes_merged_ = 0;  // into extents
   uint64_t requests_seen_ = 0;
-  Instant next_pass_{0};
+  Instant next_pass_{0}, last_pass_{0};
   Epoch horizon_;
 };
 

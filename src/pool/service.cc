@@ -22,7 +22,10 @@ void Service::serve_on(rpc::Node& node) {
 
 Task<Result<void>> Service::recover() {
   for (const PoolRecord& pool : all_pools(shell_.store)) {
-    if (pool.state == PoolState::kReady) continue;
+    if (pool.state == PoolState::kReady) {
+      VARVE_CO_CHECK(co_await tell_policy(pool));
+      continue;
+    }
     const bool creating = pool.state == PoolState::kCreating;
     log_warning("pool " + pool.uuid.to_string() + ": finishing its interrupted " +
                 (creating ? "creation (undone)" : "destruction"));
@@ -42,6 +45,15 @@ Task<Result<void>> Service::create_on_targets(PoolRecord pool) {
 
 Task<Result<void>> Service::destroy_on_targets(PoolRecord pool) {
   const auto one = [&](uint32_t target) { return targets_.destroy_pool(target, pool.uuid); };
+  auto results = co_await on_each<void>(std::min(pool.targets, targets_.count()), one);
+  co_return all_of(results);
+}
+
+// What no property can be any more is taken as the default: the pool must open.
+Task<Result<void>> Service::tell_policy(PoolRecord pool) {
+  const Result<Targets::Policy> known = policy_of(pool);
+  const Targets::Policy policy = known.ok() ? *known : Targets::Policy{};
+  const auto one = [&](uint32_t target) { return targets_.set_policy(target, pool.uuid, policy); };
   auto results = co_await on_each<void>(std::min(pool.targets, targets_.count()), one);
   co_return all_of(results);
 }
@@ -88,6 +100,7 @@ Task<Result<Buffer>> Service::create(CreatePool request, Caller caller) {
   const PoolRecord pool = std::move(decision.reply);
   VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));
   auto created = co_await create_on_targets(pool);
+  if (created.ok()) created = co_await tell_policy(pool);
   if (!created.ok()) {
     auto undone = co_await destroy_on_targets(pool);
     if (undone.ok()) undone = co_await shell_.store.commit(undo_create(pool));
@@ -178,7 +191,12 @@ Task<Result<Buffer>> Service::change_properties(SetProperties request, Caller ca
     VARVE_TRY(Batch batch, set_properties(shell_.store, request, shell_.context(caller)));
     return std::pair(std::move(batch), encode(Empty{}));
   };
-  co_return co_await shell_.change(caller, request.operation, kPoolSetProperties, decide);
+  VARVE_CO_TRY(Buffer body, co_await shell_.change(caller, request.operation, kPoolSetProperties, decide));
+  // Under its new label, if it got one.
+  const Property* label = find_property(request.properties, 1);
+  VARVE_CO_TRY(const PoolRecord pool, find_pool(shell_.store, label ? label->text : request.name));
+  VARVE_CO_CHECK(co_await tell_policy(pool));
+  co_return std::move(body);
 }
 
 Task<Result<Buffer>> Service::update_acl(ChangeAcl request, Caller caller) {

@@ -11,8 +11,8 @@ class Service {
   // All outlive the service.
   Service(Shell& shell, Targets& targets) : shell_(shell), targets_(targets) {}
 
-  // Finishes what a crash interrupted: pools half made are undone, half destroyed ones destroyed. Before
-  // the first request.
+  // Finishes what a crash interrupted: pools half made are undone, half destroyed ones destroyed; tells
+  // the targets what the properties say. Before the first request.
   Task<Result<void>> recover();
   void serve_on(rpc::Node& node);
 
@@ -31,6 +31,7 @@ class Service {
  private:
   Task<Result<void>> create_on_targets(PoolRecord pool);
   Task<Result<void>> destroy_on_targets(PoolRecord pool);
+  Task<Result<void>> tell_policy(PoolRecord pool);
   // PoolInfo with the targets' space.
   Task<Result<PoolInfo>> inspect(PoolRecord pool);
   placement::PoolMap map_of(const PoolRecord& pool) const;

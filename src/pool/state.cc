@@ -114,6 +114,25 @@ void merge_properties(std::vector<Property>& properties, const std::vector<Prope
   }
 }
 
+Result<Targets::Policy> policy_of(const PoolRecord& pool) {
+  Targets::Policy policy;
+  if (const Property* reclaim = find_property(pool.properties, kPropertyReclaim)) policy.reclaim = reclaim->number;
+  if (const Property* threshold = find_property(pool.properties, kPropertyDataThreshold))
+    policy.data_threshold = threshold->number;
+  if (policy.reclaim == 2 || policy.reclaim == 3)
+    return Error(Code::kNotSupported, std::string("property reclaim: '") +
+                                          (policy.reclaim == 2 ? "snapshot" : "batch") +
+                                          "' does not exist here; choose lazy, time or disabled");
+  if (policy.reclaim != kReclaimDisabled && policy.reclaim != kReclaimLazy && policy.reclaim != kReclaimTime)
+    return Error(Code::kInvalid, "property reclaim: " + std::to_string(policy.reclaim) +
+                                     " is no value of it; choose 0 (disabled), 1 (lazy) or 4 (time)");
+  if (policy.data_threshold < kDataThresholdMin || policy.data_threshold > kDataThresholdMax)
+    return Error(Code::kInvalid, "property data_thresh: " + std::to_string(policy.data_threshold) +
+                                     " bytes; " + std::to_string(kDataThresholdMin) + " to " +
+                                     std::to_string(kDataThresholdMax) + " are possible");
+  return policy;
+}
+
 Property number_property(uint32_t type, uint64_t number) { return {type, false, number, ""}; }
 Property text_property(uint32_t type, std::string text) { return {type, true, 0, std::move(text)}; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "consensus/key_value.h"
+#include "pool/targets.h"
 #include "pool/wire.h"
 
 namespace varve::pool {
@@ -83,6 +84,8 @@ void merge_properties(std::vector<Property>& properties, const std::vector<Prope
 const Property* find_property(const std::vector<Property>& properties, uint32_t type);
 Property number_property(uint32_t type, uint64_t number);
 Property text_property(uint32_t type, std::string text);
+// What the targets do with a pool's data. kInvalid, kNotSupported: a value that is none, or none here.
+Result<Targets::Policy> policy_of(const PoolRecord& pool);
 // What was set, completed by the defaults.
 std::vector<Property> effective_properties(const PoolRecord& pool);
 

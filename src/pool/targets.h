@@ -9,6 +9,11 @@
 
 namespace varve::pool {
 
+// DAOS_PROP_PO_RECLAIM and _DATA_THRESH: their numbers, values and bounds.
+inline constexpr uint32_t kPropertyReclaim = 5, kPropertyDataThreshold = 10;
+inline constexpr uint64_t kReclaimDisabled = 0, kReclaimLazy = 1, kReclaimTime = 4;
+inline constexpr uint64_t kDataThreshold = 4096, kDataThresholdMin = 64, kDataThresholdMax = 32 * 1024;
+
 class Targets {
  public:
   virtual ~Targets() = default;
@@ -29,6 +34,15 @@ class Targets {
   // are closed. Nothing of them is kept there: after a start all are opened again.
   virtual Task<Result<void>> open_handle(uint32_t target, Uuid pool, Uuid container, Uuid handle, bool writable) = 0;
   virtual Task<Result<void>> close_handles(uint32_t target, std::vector<Uuid> handles) = 0;
+
+  // What a pool's properties say of its data on the target (DAOS_PROP_PO_*); nothing of it is kept there.
+  struct Policy {
+    uint64_t reclaim = kReclaimLazy;
+    uint64_t data_threshold = kDataThreshold;
+  };
+  virtual Task<Result<void>> set_policy(uint32_t target, Uuid pool, Policy policy) = 0;
+  // Orders the merge of what nobody can see, up to `epoch`.
+  virtual Task<Result<void>> aggregate(uint32_t target, Uuid pool, Uuid container, Epoch epoch) = 0;
 
   struct Space {
     uint64_t reserved = 0, used = 0;

@@ -112,6 +112,9 @@ class FakeSession final : public client::Session {
   Task<Result<void>> roll_back(client::Container, Epoch, bool) override {
     co_return Code::kNotImplemented;
   }
+  Task<Result<void>> aggregate(client::Container, Epoch) override {
+    co_return Code::kNotImplemented;
+  }
   Task<Result<std::vector<ObjectId>>> list_objects(client::Container container, Epoch epoch,
                                                    Anchor& anchor, uint32_t limit) override;
   Task<Result<std::vector<object::Difference>>> list_differences(client::Container, Epoch, Epoch,

@@ -10,7 +10,8 @@ constexpr uint32_t kSliceEntriesMax = 256;
 // Enough to get to a value and do something with it.
 constexpr uint32_t kSliceEntriesMin = 8;
 // A slice ends early when it has so much to propose.
-constexpr size_t kRewritesAtOnce = 4;
+constexpr size_t kRewritesAtOnce = 16;
+constexpr uint64_t kRewriteBytesAtOnce = 2 * kMiB;
 
 template <class Record>
 Probe probe_of(const Heap& heap, Keyed keyed, KeyKind kind, Record* record, KeyScratch& scratch) {
@@ -150,6 +151,12 @@ Readers StoreImpl::readers(const Container& container, uint64_t horizon, Ref obj
   return readers;
 }
 
+bool StoreImpl::enough_proposed() const {
+  uint64_t bytes = 0;
+  for (const Rewrite& job : rewrites_) bytes += job.length;
+  return rewrites_.size() >= kRewritesAtOnce || bytes >= kRewriteBytesAtOnce;
+}
+
 // First what nobody sees goes, all along the array; then along it again, what is left in pieces is
 // proposed to be written again.
 bool StoreImpl::merge_array_of(const AkeyRecord& akey, const Readers& readers, uint32_t& budget,
@@ -169,7 +176,7 @@ bool StoreImpl::merge_array_of(const AkeyRecord& akey, const Readers& readers, u
     for (const std::vector<Piece>& pieces : planner.plans()) propose(akey, pieces);
     if (planner.at_end()) return true;
     cursor_.next_index = planner.next();
-    if (rewrites_.size() >= kRewritesAtOnce) budget = 0;
+    if (enough_proposed()) budget = 0;
   }
   return false;
 }
@@ -181,6 +188,7 @@ bool StoreImpl::merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& b
   if (static_cast<ValueKind>(akey->kind) == ValueKind::kSingle) {
     merge_versions(heap_, &akey->value, readers, budget, kept);
     empty = akey->value == 0;
+    if (cold_bytes_ > 0 && kept.finished) propose_cold(*akey);
   } else {
     const auto* array = heap_.at<ArrayRecord>(akey->value);
     kept.finished = merge_array_of(*akey, readers, budget, kept);
@@ -193,7 +201,7 @@ bool StoreImpl::merge_akey(AkeyRecord* akey, const Readers& readers, uint32_t& b
   if (kept.finished) {
     cursor_.next_index = 0;
     cursor_.planning = false;
-    if (rewrites_.size() >= kRewritesAtOnce) budget = 0;
+    if (enough_proposed()) budget = 0;
   }
   return empty && kept.finished;
 }
@@ -301,16 +309,23 @@ void StoreImpl::merge_slice(Container& container, uint32_t budget) {
 // The container after the cursor's that has something to merge; null at the end of the round.
 Container* StoreImpl::next_to_merge(uint64_t horizon) {
   for (auto& [pool_uuid, pool] : pools_) {
-    if (pool_uuid < cursor_.pool) continue;
+    if (pool_uuid < cursor_.pool || !pool.merged) continue;
     for (auto& [uuid, container] : pool.containers) {
       if (pool_uuid == cursor_.pool && uuid <= cursor_.container) continue;
-      const bool changed = container->changes != container->changes_merged;
-      if (container->snapshots_known && changed &&
-          mergeable(*container, horizon) > container->horizon_merged)
-        return container.get();
+      if (container->wants_merge(mergeable(*container, horizon))) return container.get();
     }
   }
   return nullptr;
+}
+
+void StoreImpl::start_pass(Container& container, uint64_t horizon) {
+  cursor_ = {};
+  cursor_.in_pass = true;
+  cursor_.pool = container.pool_uuid;
+  cursor_.container = container.uuid;
+  cursor_.horizon = horizon;
+  cursor_.changes = container.changes;
+  cursor_.settled = settled_rollbacks(container, horizon);
 }
 
 Result<bool> StoreImpl::reclaim(Epoch horizon, uint32_t budget) {
@@ -328,16 +343,39 @@ Result<bool> StoreImpl::reclaim(Epoch horizon, uint32_t budget) {
       cursor_ = {};
       return false;
     }
-    cursor_ = {};
-    cursor_.in_pass = true;
-    cursor_.pool = container->pool_uuid;
-    cursor_.container = container->uuid;
-    cursor_.horizon = mergeable(*container, horizon.value);
-    cursor_.changes = container->changes;
-    cursor_.settled = settled_rollbacks(*container, cursor_.horizon);
+    start_pass(*container, mergeable(*container, horizon.value));
   }
   merge_slice(*container, budget);
   return true;
+}
+
+Result<bool> StoreImpl::aggregate(Container& container, Epoch horizon, uint32_t budget) {
+  rewrites_.clear();
+  const uint64_t until = mergeable(container, horizon.value);
+  const bool here = cursor_.in_pass && cursor_.pool == container.pool_uuid &&
+                    cursor_.container == container.uuid && cursor_.horizon >= until;
+  if (!here) {
+    if (!container.wants_merge(until)) return false;
+    start_pass(container, until);  // another one's begins again some time
+  }
+  merge_slice(container, std::clamp(budget, kSliceEntriesMin, kSliceEntriesMax));
+  if (cursor_.in_pass) return true;
+  cursor_ = {};  // the next round begins at its beginning
+  return container.wants_merge(until);
+}
+
+void StoreImpl::set_merging(const Uuid& pool, bool automatic) {
+  const auto found = pools_.find(pool);
+  if (found != pools_.end()) found->second.merged = automatic;
+}
+
+void StoreImpl::set_cold(Epoch before, uint32_t bytes) {
+  const bool more = bytes > 0 && (cold_bytes_ == 0 || bytes < cold_bytes_);
+  cold_before_ = before.value;
+  cold_bytes_ = bytes;
+  if (!more) return;
+  for (auto& [uuid, pool] : pools_)
+    for (auto& [container_uuid, container] : pool.containers) ++container->changes;
 }
 
 }  // namespace varve::store

@@ -39,7 +39,7 @@ std::optional<Rewrite> StoreImpl::take_rewrite() {
 }
 
 // The cursor says whose akey it is.
-void StoreImpl::propose(const AkeyRecord& akey, const std::vector<Piece>& pieces) {
+Rewrite& StoreImpl::propose() {
   Rewrite& job = rewrites_.emplace_back();
   job.pool = cursor_.pool;
   job.container = cursor_.container;
@@ -47,6 +47,11 @@ void StoreImpl::propose(const AkeyRecord& akey, const std::vector<Piece>& pieces
   job.dkey = cursor_.dkey;
   job.akey = cursor_.akey;
   job.horizon = cursor_.horizon;
+  return job;
+}
+
+void StoreImpl::propose(const AkeyRecord& akey, const std::vector<Piece>& pieces) {
+  Rewrite& job = propose();
   const ArrayView view(heap_, *heap_.at<ArrayRecord>(akey.value), akey.record_size, {});
   for (const Piece& piece : pieces) {
     const auto* extent = heap_.at<ExtentRecord>(piece.extent);
@@ -91,6 +96,53 @@ Result<void> StoreImpl::replace_extents(const AkeyRecord& akey, const Readers& r
   return {};
 }
 
+// Values of the heap that nobody has written for long. A version is taken as it is: who sees it
+// does not matter.
+void StoreImpl::propose_cold(const AkeyRecord& akey) {
+  for (Ref ref = akey.value; ref;) {
+    const auto* version = heap_.at<VersionRecord>(ref);
+    const bool large = static_cast<DataKind>(version->kind) == DataKind::kInline &&
+                       version->length >= cold_bytes_ && !(version->flags & kFlagEmbedded);
+    if (large && version->epoch <= std::min(cold_before_, cursor_.horizon)) {
+      Rewrite& job = propose();
+      job.kind = ValueKind::kSingle;
+      job.length = version->length;
+      Rewrite::Source& source = job.sources.emplace_back();
+      source.epoch = version->epoch;
+      source.minor = version->minor;
+      source.place = ref;
+      take_found(found_value(*version), source);
+    } else if (large) {
+      cursor_.later = true;
+    }
+    ref = version->older;
+  }
+}
+
+Result<void> StoreImpl::replace_version(AkeyRecord* akey, const Rewrite& job, const Data& data) {
+  const Rewrite::Source& source = job.sources.front();
+  Ref* link = &akey->value;
+  while (*link && *link != source.place) link = &heap_.at<VersionRecord>(*link)->older;
+  if (*link == 0) return changed();
+  const Ref old = *link;
+  const auto* version = heap_.at<VersionRecord>(old);
+  if (version->stamp() != Stamp{source.epoch, source.minor} || version->length != job.length ||
+      static_cast<DataKind>(version->kind) != DataKind::kInline)
+    return changed();
+  heap_.begin(true);
+  const Ref fresh = heap_.allocate(version_bytes(data));
+  if (fresh == 0) {
+    rollback();
+    return heap_.error();
+  }
+  build_version(heap_.at<VersionRecord>(fresh), data, version->stamp(), 0);
+  heap_.at<VersionRecord>(fresh)->older = version->older;
+  publish_version(heap_, data);
+  heap_.set(*link, fresh);
+  free_version(heap_, old);
+  return {};
+}
+
 Result<Lsn> StoreImpl::finish_rewrite(const Rewrite& job, const Data& data) {
   VARVE_ASSERT(data.length == job.length && !job.sources.empty(), "a job is given back whole");
   Container* container = find(job.pool, job.container);
@@ -98,9 +150,13 @@ Result<Lsn> StoreImpl::finish_rewrite(const Rewrite& job, const Data& data) {
   VARVE_TRY(const Located at, locate(*container, job.oid, job.horizon, job.dkey, nullptr));
   AkeyRecord* akey = at.dkey ? find_akey(*at.dkey, at.kinds.akey, job.akey) : nullptr;
   if (!akey || static_cast<ValueKind>(akey->kind) != job.kind) return changed();
-  const Readers readers =
-      this->readers(*container, job.horizon, at.object->punches, at.dkey->punches);
-  VARVE_CHECK(replace_extents(*akey, readers, job, data));
+  if (job.kind == ValueKind::kSingle) {
+    VARVE_CHECK(replace_version(akey, job, data));
+  } else {
+    const Readers readers =
+        this->readers(*container, job.horizon, at.object->punches, at.dkey->punches);
+    VARVE_CHECK(replace_extents(*akey, readers, job, data));
+  }
   ++container->changes;  // what is larger now may be joined again
   return finish(*container, 0, heap_.taken() > 0);
 }

@@ -230,5 +230,52 @@ TEST_F(RewriteTest, PunchedAndReclaimedMeanwhile) {
             Code::kAgain);
 }
 
+// Row 9.10: when the heap fills, values that nobody writes move to the device.
+TEST_F(RewriteTest, ColdValuesMoveToTheDevice) {
+  for (uint64_t i = 0; i < 20; ++i) {
+    ASSERT_TRUE(
+        put(kHashedOid, std::to_string(i), "a", 10 + i, text(2000, static_cast<int>(i))).ok());
+    ASSERT_TRUE(put(kHashedOid, std::to_string(i), "b", 10 + i, text(900, 1)).ok());
+  }
+  ASSERT_TRUE(put(kHashedOid, "0", "a", 50, text(3000, 99)).ok());
+  store->set_snapshots(*container, {Epoch{40}});
+  EXPECT_EQ(reclaim(60), 0);
+  EXPECT_EQ(device_bytes(), 0u);
+  const uint64_t before = index_bytes();
+  store->set_cold(Epoch{45}, 1024);
+  EXPECT_EQ(reclaim(70), 20);
+  EXPECT_EQ(device_bytes(), 20 * 4096u);
+  EXPECT_LT(index_bytes(), before - 20 * 1900);
+  const auto value = [&](const std::string& dkey, uint64_t epoch) {
+    AkeyFetch one;
+    one.akey = as_bytes("a");
+    Fetch fetch{kHashedOid, Epoch{epoch}, as_bytes(dkey), 0, {&one, 1}};
+    EXPECT_TRUE(store->fetch(*container, fetch).ok());
+    const FoundPiece& piece = one.pieces.at(0);
+    const ByteView run = piece.kind == FoundPiece::Kind::kInline
+                             ? piece.run
+                             : ByteView(memory.volume->direct(piece.run_offset), piece.run_length);
+    EXPECT_TRUE(verify_run(run, piece.run_checksums).ok());
+    return std::string(as_text(run));
+  };
+  EXPECT_EQ(value("7", ~0ULL), text(2000, 7));
+  EXPECT_EQ(value("0", 40), text(2000, 0));
+  EXPECT_EQ(value("0", ~0ULL), text(3000, 99));
+  store->set_cold(Epoch{60}, 1024);
+  EXPECT_EQ(reclaim(80), 1) << "the newer one has become cold";
+}
+
+TEST_F(RewriteTest, OneContainerAtOnesOwnRequest) {
+  store->set_merging(kPool, false);
+  for (uint64_t i = 0; i < 10; ++i) ASSERT_TRUE(put(kHashedOid, "d", "a", 10 + i, "value").ok());
+  EXPECT_FALSE(*store->reclaim(Epoch{30}, 256));
+  EXPECT_EQ(get(kHashedOid, "d", "a", 12), "value");
+  EXPECT_FALSE(*store->aggregate(*container, Epoch{15}, 256));
+  EXPECT_EQ(get(kHashedOid, "d", "a", 12), "error: DER_EP_OLD");
+  EXPECT_EQ(get(kHashedOid, "d", "a", 16), "value");
+  store->set_merging(kPool, true);
+  EXPECT_TRUE(*store->reclaim(Epoch{30}, 256));
+}
+
 }  // namespace
 }  // namespace varve::store

@@ -379,6 +379,13 @@ class Store {
   // snapshot and nobody reading at or above `horizon` can see, and frees what destroyed pools,
   // containers and punched keys held. True: there is more to do.
   virtual Result<bool> reclaim(Epoch horizon, uint32_t budget) = 0;
+  // Whether reclaim() merges the containers of a pool (at first it does); aggregate() does anyway.
+  virtual void set_merging(const Uuid& pool, bool automatic) = 0;
+  // A slice as of reclaim(), but of this container only. True: there is more to do.
+  virtual Result<bool> aggregate(Container& container, Epoch horizon, uint32_t budget) = 0;
+  // Single values in the heap of at least so many bytes, written at or below `before`, are proposed
+  // to be moved to the device. 0 bytes, as at first: none are.
+  virtual void set_cold(Epoch before, uint32_t bytes) = 0;
   // What the last reclaim() proposes to write again; the next call of it forgets what nobody took.
   // The bytes stay where they are while a Pin made before the next transaction exists.
   virtual std::optional<Rewrite> take_rewrite() = 0;

@@ -23,6 +23,10 @@ class Container {
   // Counts what may have left something to merge; and the count, with the horizon, up to which a
   // pass has merged.
   uint64_t changes = 1, changes_merged = 0, horizon_merged = 0;
+  // `horizon`: as mergeable() says.
+  bool wants_merge(uint64_t horizon) const {
+    return snapshots_known && changes != changes_merged && horizon > horizon_merged;
+  }
   // By id, and those that are not decided.
   std::unordered_map<TransactionId, Ref> transactions;
   std::vector<Ref> prepared;
@@ -123,6 +127,9 @@ class StoreImpl final : public Store {
   Result<std::vector<Difference>> diff(Container& container, Epoch from, Epoch to,
                                        DiffAnchor& anchor, uint32_t limit) override;
   Result<bool> reclaim(Epoch horizon, uint32_t budget) override;
+  void set_merging(const Uuid& pool, bool automatic) override;
+  Result<bool> aggregate(Container& container, Epoch horizon, uint32_t budget) override;
+  void set_cold(Epoch before, uint32_t bytes) override;
   std::optional<Rewrite> take_rewrite() override;
   Result<Lsn> finish_rewrite(const Rewrite& job, const Data& data) override;
 
@@ -130,6 +137,7 @@ class StoreImpl final : public Store {
   struct PoolState {
     Ref record = 0;
     std::map<Uuid, std::unique_ptr<Container>> containers;
+    bool merged = true;  // by reclaim() itself
   };
   static constexpr size_t kObjectCache = 1024;
   struct CachedObject {
@@ -331,6 +339,7 @@ class StoreImpl final : public Store {
   // True: there was something destroyed, and a slice of it was freed.
   bool reclaim_destroyed(uint32_t budget);
   Container* next_to_merge(uint64_t horizon);
+  void start_pass(Container& container, uint64_t horizon);
   void merge_slice(Container& container, uint32_t budget);
   void merge_object(Container& container, ObjectRecord* object, uint32_t& budget);
   bool merge_dkey(DkeyRecord* dkey, KeyKinds kinds, const Container& container,
@@ -342,7 +351,11 @@ class StoreImpl final : public Store {
                   Ref dkey_punches) const;
 
   // --- rewrite.cc
+  bool enough_proposed() const;
+  Rewrite& propose();
   void propose(const AkeyRecord& akey, const std::vector<Piece>& pieces);
+  void propose_cold(const AkeyRecord& akey);
+  Result<void> replace_version(AkeyRecord* akey, const Rewrite& job, const Data& data);
   Result<void> replace_extents(const AkeyRecord& akey, const Readers& readers, const Rewrite& job,
                                const Data& data);
 
@@ -351,6 +364,8 @@ class StoreImpl final : public Store {
   std::vector<CachedObject> object_cache_;
   MergeCursor cursor_;
   std::deque<Rewrite> rewrites_;
+  uint64_t cold_before_ = 0;
+  uint32_t cold_bytes_ = 0;
   // --- transactions
   struct NewTransaction {
     Container* container;

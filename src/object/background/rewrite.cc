@@ -7,7 +7,10 @@ namespace varve::object {
 namespace {
 
 constexpr uint64_t kStepBytes = 128 * kKiB;
+static_assert(kStepBytes % store::kChunkBytes == 0);
 constexpr size_t kStepSources = 32;
+// What the last step of a rewrite may have taken: the rest of it was waiting.
+constexpr Duration kRewriteStep = 100us;
 
 using Source = store::Rewrite::Source;
 
@@ -71,6 +74,7 @@ Task<Result<device::AlignedBuffer>> Service::gather_sources(const store::Rewrite
   std::memset(run.data() + job.length, 0, run.size() - job.length);
   uint64_t done = 0;
   for (size_t first = 0; first < job.sources.size();) {
+    const Instant begin = executor_.now();
     size_t last = first;
     uint64_t bytes = 0;
     while (last < job.sources.size() && last - first < kStepSources && bytes < kStepBytes)
@@ -78,7 +82,7 @@ Task<Result<device::AlignedBuffer>> Service::gather_sources(const store::Rewrite
     VARVE_CO_CHECK(co_await read_sources(job, first, last, {run.data() + done, bytes}));
     done += bytes;
     first = last;
-    co_await pause_reclaim();
+    co_await pause_reclaim(begin);
     if (stopping_) co_return Error(Code::kShutdown);
   }
   co_return std::move(run);
@@ -87,7 +91,13 @@ Task<Result<device::AlignedBuffer>> Service::gather_sources(const store::Rewrite
 Task<Result<void>> Service::rewrite(const store::Rewrite& job) {
   VARVE_CO_TRY(const device::AlignedBuffer run, co_await gather_sources(job));
   const ByteView bytes = run.view(job.length);
-  const std::vector<uint32_t> checksums = store::checksum_run(Gather(&bytes, 1));
+  std::vector<uint32_t> checksums;
+  for (uint64_t done = 0; done < job.length; done += kStepBytes) {
+    const ByteView piece = bytes.subspan(done, std::min(kStepBytes, job.length - done));
+    const std::vector<uint32_t> some = store::checksum_run(Gather(&piece, 1));
+    checksums.insert(checksums.end(), some.begin(), some.end());
+    if (done + kStepBytes < job.length) co_await executor_.yield();
+  }
   store::Data data;
   data.length = job.length;
   data.checksums = checksums;
@@ -117,23 +127,26 @@ Task<Result<void>> Service::rewrite(const store::Rewrite& job) {
   co_return std::move(finished);
 }
 
-// Everything that the last slice proposed. False if the device has failed. Called without a
+// Everything that the last slice proposed. An error if the device has failed. Called without a
 // suspension after the slice: from then on nothing that the proposals name is used for other data.
-Task<bool> Service::rewrite_proposed() {
-  const block::Volume::Pin pin = volume_.pin();
+Task<Result<void>> Service::rewrite_proposed() {
   std::vector<store::Rewrite> jobs;
   while (auto job = store_.take_rewrite()) jobs.push_back(std::move(*job));
+  if (jobs.empty()) co_return Result<void>();
+  const block::Volume::Pin pin = volume_.pin();
   for (const store::Rewrite& job : jobs) {
     if (stopping_) break;
+    const Instant begin = executor_.now();
     auto done = co_await rewrite(job);
+    co_await pause_reclaim(std::max(begin, executor_.now() + -kRewriteStep));
     if (done.ok() || done.code() == Code::kAgain || done.code() == Code::kShutdown) continue;
+    if (done.code() == Code::kIo) co_return std::move(done);
     if (done.code() == Code::kChecksum) ++counters_.checksum_errors;
     // A full device is no news; what is damaged stays as it is, for its readers to be told.
     if (done.code() != Code::kNoSpace)
       log_warning("device " + device_name_ + ": data is not written again: " + done.error().describe());
-    if (done.code() == Code::kIo) co_return false;
   }
-  co_return true;
+  co_return Result<void>();
 }
 
 }  // namespace varve::object

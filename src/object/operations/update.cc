@@ -171,6 +171,7 @@ Task<void> Service::update(rpc::Request& request) {
   std::unique_ptr<UpdateWork> work;
   if (idle_updates_.empty()) {
     work = std::make_unique<UpdateWork>();
+    work->policies = &policies_;
   } else {
     work = std::move(idle_updates_.back());
     idle_updates_.pop_back();

@@ -27,6 +27,7 @@ class UpdateWork {
     size_t buffer = 0;           // in buffers, where the device needs them
   };
 
+  const Service::Policies* policies = nullptr;  // set once
   Target target;
   ByteView dkey;
   uint64_t conditions = 0;
@@ -53,6 +54,7 @@ class UpdateWork {
   store::Update as_store_update(Epoch epoch);
 
  private:
+  uint64_t extent_from_ = store::kInlineBytesBelow;
   Result<void> add_values(Akey& akey);
   Result<void> add_value(Akey& akey, uint64_t length, uint32_t& next_checksum);
 };

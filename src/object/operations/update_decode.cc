@@ -20,7 +20,7 @@ Result<void> UpdateWork::add_value(Akey& akey, uint64_t length, uint32_t& next_c
   Value value;
   value.length = length;
   value.akey = static_cast<uint32_t>(&akey - akeys.data());
-  value.in_extent = length >= store::kInlineBytesBelow;
+  value.in_extent = length >= extent_from_;
   const uint64_t wanted = (length + store::kChunkBytes - 1) / store::kChunkBytes;
   if (akey.checksums > 0) {
     if (wanted > akey.checksums - next_checksum)
@@ -67,6 +67,10 @@ Result<void> UpdateWork::add_values(Akey& akey) {
 Result<void> UpdateWork::prepare(ByteView body, uint64_t bulk_bytes) {
   Decoder in(body);
   target = decode_target(in);
+  extent_from_ = store::kInlineBytesBelow;
+  if (policies)
+    for (const auto& [pool, policy] : *policies)
+      if (pool == target.pool) extent_from_ = policy.extent_from;
   dkey = in.string();
   conditions = in.get<uint64_t>();
   const uint32_t count = in.get<uint32_t>();

@@ -58,6 +58,7 @@ Result<Decision<PoolRecord>> begin_create(const State& state, const CreatePool& 
   std::erase_if(pool.properties, [](const Property& property) { return property.type == 1; });
   VARVE_CHECK(set_first_owner(pool.properties, kGuardedPool, "pool '" + pool.label + "'", context));
   VARVE_CHECK(check_properties(pool.properties));
+  VARVE_CHECK(policy_of(pool));
   if (!pool.label.empty()) VARVE_CHECK(check_label(pool.label, "pool"));
   if (state.get(pool_key(pool.uuid)))
     return Error(Code::kExists, "pool " + pool.uuid.to_string() + " exists already");
