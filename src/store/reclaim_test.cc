@@ -117,5 +117,99 @@ TEST_F(ReclaimTest, AFullPoolStillPunches) {
   EXPECT_TRUE(put(kHashedOid, "d", "a", 30, "there is room again").ok());
 }
 
+// The heap, or the data area, of the whole target is full, whatever the pool may still have.
+class FullTargetTest : public testing::Test {
+ protected:
+  FullTargetTest() {
+    block::FormatOptions options;
+    options.heap_bytes_max = 4 * kMiB;
+    device = *device::open_memory(16 * kMiB);
+    EXPECT_TRUE(executor.block_on(block::Volume::format(*device, options)).ok());
+    volume = *executor.block_on(block::Volume::open(executor, *device, {}));
+    store = *Store::open(*volume);
+    EXPECT_TRUE(store->create_pool(kPool, store->unreserved_bytes()).ok());
+    EXPECT_TRUE(store->create_container(kPool, kPool).ok());
+    container = store->find(kPool, kPool);
+    store->set_snapshots(*container, {});
+  }
+  Result<Lsn> put(uint64_t dkey, const Data& data) {
+    AkeyUpdate akey;
+    akey.akey = as_bytes("a");
+    akey.single = data;
+    const Update update{{1, 0}, Epoch{++epoch}, bytes_of(dkey), 0, {&akey, 1}};
+    return store->update(*container, update);
+  }
+  bool put_inline(uint64_t dkey, uint64_t bytes) {
+    return put(dkey, {bytes, ByteView(value).first(bytes), {}, {}}).ok();
+  }
+  bool put_extent(uint64_t dkey, uint64_t bytes) {
+    const auto extent = volume->reserve(bytes);
+    return extent.ok() && put(dkey, {bytes, {}, *extent, {}}).ok();
+  }
+  bool readable(uint64_t dkey) {
+    AkeyFetch akey;
+    akey.akey = as_bytes("a");
+    Fetch fetch{{1, 0}, kEpochMax, bytes_of(dkey), 0, {&akey, 1}};
+    return store->fetch(*container, fetch).ok() && akey.found;
+  }
+  // Everything but an update works, and then updates do.
+  void expect_alive(uint64_t written) {
+    const uint64_t first = 0;
+    EXPECT_TRUE(readable(0));
+    EXPECT_TRUE(readable(written - 1));
+    Punch one{Punch::Scope::kDkey, {1, 0}, Epoch{++epoch}, 0, bytes_of(first), {}};
+    EXPECT_TRUE(store->punch(*container, one).ok());
+    EXPECT_FALSE(readable(0));
+    Punch all{Punch::Scope::kObject, {1, 0}, Epoch{++epoch}, 0, {}, {}};
+    EXPECT_TRUE(store->punch(*container, all).ok());
+    while (*store->reclaim(Epoch{epoch}, 200)) continue;
+    const Holdings held = store->count_holdings(kPool);
+    EXPECT_EQ(store->space(kPool)->used, held.heap_bytes + held.extent_bytes);
+    EXPECT_EQ(held.extent_bytes, 0u);
+    EXPECT_LT(held.heap_bytes, 1024u);
+  }
+
+  const Uuid kPool = Uuid::from_random(1, 2);
+  const Buffer value = Buffer(32 * kKiB);
+  uint64_t epoch = 0;
+  Executor executor{machine_clock(), 1};
+  std::unique_ptr<device::Device> device;
+  std::unique_ptr<block::Volume> volume;
+  std::unique_ptr<Store> store;
+  Container* container = nullptr;
+};
+
+TEST_F(FullTargetTest, AFullHeap) {
+  uint64_t written = 0;
+  while (put_inline(written, 3000)) ++written;
+  EXPECT_GT(written, 1000u);
+  for (uint64_t bytes = 2000; bytes > 0; bytes /= 2)
+    while (put_inline(written, bytes)) ++written;
+  expect_alive(written);
+  uint64_t again = 0;
+  while (put_inline(again, 3000)) ++again;
+  EXPECT_GT(again, 1000u) << "the space came back";
+}
+
+TEST_F(FullTargetTest, AFullDevice) {
+  uint64_t written = 0;
+  for (uint64_t bytes = kMiB; bytes >= 4096; bytes /= 2)
+    while (put_extent(written, bytes)) ++written;
+  EXPECT_EQ(volume->use().extent_bytes, volume->use().extent_bytes_max);
+  expect_alive(written);
+  EXPECT_EQ(volume->use().extent_bytes, 0u);
+  EXPECT_TRUE(put_extent(0, 4 * kMiB));
+}
+
+TEST_F(FullTargetTest, DestructionOfAllOnAFullHeap) {
+  uint64_t written = 0;
+  for (uint64_t bytes = 3000; bytes > 0; bytes /= 2)
+    while (put_inline(written, bytes)) ++written;
+  ASSERT_TRUE(store->destroy_container(kPool, kPool).ok());
+  while (*store->reclaim(kEpochNone, 200)) continue;
+  EXPECT_EQ(store->space(kPool)->used, 0u);
+  EXPECT_TRUE(store->create_container(kPool, kPool).ok());
+}
+
 }  // namespace
 }  // namespace varve::store
