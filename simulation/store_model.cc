@@ -49,6 +49,7 @@ class StoreRun {
         : executor(std::make_unique<Executor>(clock, run.random_.next())),
           disk(*executor, run.image_, run.random_.next()) {}
     ~Machine() {
+      aside.clear();
       executor.reset();
       store.reset();
       volume.reset();
@@ -59,6 +60,8 @@ class StoreRun {
     std::unique_ptr<Volume> volume;
     std::unique_ptr<Store> store;
     Container* container = nullptr;
+    // Proposals that were put aside, with what keeps their bytes.
+    std::vector<std::pair<Volume::Pin, Rewrite>> aside;
   };
   // Changes that the store has taken and nobody was told of.
   struct Pending {
@@ -520,8 +523,14 @@ class StoreRun {
     std::vector<Rewrite> jobs;
     while (auto job = machine.store->take_rewrite()) jobs.push_back(std::move(*job));
     for (const Rewrite& job : jobs) {
-      if (random_.one_in(8)) continue;  // forgotten
-      if (!rewrite(machine, job)) return false;
+      const bool late = random_.one_in(8);
+      if (late) machine.aside.emplace_back(machine.volume->pin(), job);
+      if ((!late || random_.one_in(2)) && !rewrite(machine, job)) return false;
+    }
+    if (!machine.aside.empty() && random_.one_in(3)) {
+      const auto late = std::move(machine.aside.back());
+      machine.aside.pop_back();
+      if (!rewrite(machine, late.second)) return false;
     }
     return outcome_.failure.empty();
   }
