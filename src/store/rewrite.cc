@@ -22,9 +22,6 @@ void take_found(const FoundPiece& found, Rewrite::Source& source) {
 }
 
 bool is_source(const Heap& heap, const Piece& piece, const Rewrite::Source& source) {
-#ifdef VARVE_PLANT_rewrite_of_changed
-  return true;
-#endif
   const auto* extent = heap.at<ExtentRecord>(piece.extent);
   return piece.begin == source.index && piece.end - piece.begin == source.count &&
          piece.extent_index == source.extent_index && extent->epoch == source.epoch &&

@@ -1,7 +1,7 @@
 # ./dev sim planted: the simulation is shown to see. Each bug is planted alone, by a build flag; a simulation must fail.
 
 planted_bugs=(flush_removed ack_before_flush checksum_not_verified replay_torn last_block_twice acks_out_of_order
-  rewrite_over_reader rewrite_of_changed)
+  rewrite_over_reader)
 
 # planted_sees PROGRAM SEEDS: true if the program fails, leaving its last lines in $planted_words.
 planted_sees() {
