@@ -9,6 +9,12 @@ using pool::PoolRecord;
 using pool::Shell;
 using Decided = Result<std::pair<Batch, Buffer>>;
 
+namespace {
+// How long the targets keep what a new cut may show from being merged, until they are told of it.
+constexpr Duration kShortly = 2s;
+constexpr Duration kReaderLease = 60s;
+}  // namespace
+
 void Service::serve_on(rpc::Node& node) {
   using pool::serve;
   serve(node, kContainerCreate, *this, &Service::create);
@@ -243,22 +249,28 @@ Task<Result<Buffer>> Service::make_snapshot(CreateSnapshot request, Caller calle
   co_return std::move(committed.error());
 }
 
+Task<Result<void>> Service::hold_on(uint32_t targets, Epoch epoch, Duration lease) {
+  const auto one = [&](uint32_t target) { return targets_.hold_epoch(target, epoch, lease); };
+  auto results = co_await on_each<void>(targets, one);
+  co_return pool::all_of(results);
+}
+
 Task<Result<Buffer>> Service::reader_epoch(HoldEpoch request, Caller) {
   VARVE_CO_CHECK(find_container(shell_.store, request.pool, request.container));
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
+  VARVE_CO_CHECK(co_await hold_on(pool.targets, kEpochNone, kShortly));
   const Epoch epoch = co_await cut(pool.targets);
-  const auto one = [&](uint32_t target) { return targets_.hold_epoch(target, epoch); };
-  auto results = co_await on_each<void>(pool.targets, one);
-  VARVE_CO_CHECK(pool::all_of(results));
+  VARVE_CO_CHECK(co_await hold_on(pool.targets, epoch, kReaderLease));
   co_return encode(Snapshot{epoch, {}});
 }
 
 Task<Result<void>> Service::do_rollback(RollbackContainer request, uint32_t targets) {
-  // A target's reclaim may have passed the epoch before the target hears of it: then once more with a newer one.
+  // Where the targets' reclaim passes the epoch all the same before they hear of it: once more with a newer one.
   constexpr int kAttempts = 5;
   VARVE_CO_TRY(const auto unfinished, unfinished_rollback(shell_.store, request.pool, request.container));
   bool begun = unfinished.has_value();
   for (int attempt = 1;; ++attempt) {
+    VARVE_CO_CHECK(co_await hold_on(targets, kEpochNone, kShortly));
     const Epoch at = co_await cut(targets);
     VARVE_CO_CHECK(co_await shell_.store.commit(begin_rollback(request, at)));
     const auto one = [&](uint32_t target) {

@@ -47,6 +47,8 @@ class Service {
   // An epoch that every target has passed: what was acknowledged before is at or below it, what is written from
   // now on is above.
   Task<Epoch> cut(uint32_t targets);
+  // Targets::hold_epoch() on each.
+  Task<Result<void>> hold_on(uint32_t targets, Epoch epoch, Duration lease);
   // Writes the rollback down, has every target do it, and strikes it off together with the operation's result.
   Task<Result<void>> do_rollback(RollbackContainer request, uint32_t targets);
   Task<Result<void>> open_on_targets(Uuid pool, Uuid container, Uuid handle, uint32_t flags);

@@ -54,7 +54,9 @@ Task<Epoch> advance(Target& target, Epoch not_before) {
   co_return target.objects().advance_epoch(not_before);
 }
 
-Task<Result<void>> hold(Target& target, Epoch epoch) { co_return target.objects().hold_epoch(epoch); }
+Task<Result<void>> hold(Target& target, Epoch epoch, Duration lease) {
+  co_return target.objects().hold_epoch(epoch, lease);
+}
 
 Result<store::Container*> find(Target& target, const Uuid& pool, const Uuid& container) {
   store::Container* found = target.store().find(pool, container);
@@ -161,9 +163,11 @@ Task<Result<void>> LocalTargets::set_snapshots(uint32_t target, Uuid pool, Uuid 
     return put_snapshots(where, pool, container, epochs, fresh);
   });
 }
-Task<Result<void>> LocalTargets::hold_epoch(uint32_t target, Epoch epoch) {
+Task<Result<void>> LocalTargets::hold_epoch(uint32_t target, Epoch epoch, Duration lease) {
   Target& where = *targets_[target];
-  co_return co_await run_on<Result<void>>(where.executor(), [&where, epoch] { return hold(where, epoch); });
+  co_return co_await run_on<Result<void>>(where.executor(), [&where, epoch, lease] {
+    return hold(where, epoch, lease);
+  });
 }
 Task<Result<void>> LocalTargets::rollback(uint32_t target, Uuid pool, Uuid container, Epoch to, Epoch at) {
   Target& where = *targets_[target];

@@ -26,7 +26,7 @@ class LocalTargets final : public pool::Targets {
   Task<Result<void>> aggregate(uint32_t target, Uuid pool, Uuid container, Epoch epoch) override;
   Task<Result<void>> set_snapshots(uint32_t target, Uuid pool, Uuid container,
                                    std::vector<Epoch> epochs, Epoch fresh) override;
-  Task<Result<void>> hold_epoch(uint32_t target, Epoch epoch) override;
+  Task<Result<void>> hold_epoch(uint32_t target, Epoch epoch, Duration lease) override;
   Task<Result<void>> rollback(uint32_t target, Uuid pool, Uuid container, Epoch to, Epoch at) override;
 
  private:

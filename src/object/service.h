@@ -61,10 +61,10 @@ class Service {
   // Epochs at which `container` must stay readable from now on. kAgain if `fresh`, the one that is new
   // (kEpochNone: none is), is too old for that already.
   Result<void> set_snapshots(store::Container& container, std::vector<Epoch> epochs, Epoch fresh);
-  // Reads at `epoch` stay possible for kHoldLease, and as long again after each of them; but not where
-  // space is wanted meanwhile, nor after a restart. kAgain if it is too old for that already.
+  // Reads at `epoch` (kEpochNone: at one of now) and above stay possible for `lease`, and for kHoldLease after each
+  // of them; but not where space is wanted meanwhile, nor after a restart. kAgain if it is too old for that already.
   static constexpr Duration kHoldLease = 60s;
-  Result<void> hold_epoch(Epoch epoch);
+  Result<void> hold_epoch(Epoch epoch, Duration lease);
   // Gives space back, merges versions; ends when stop() was called.
   Task<void> reclaim_in_background();
   // Refuses requests from now on (kShutdown) and ends the background.

@@ -57,7 +57,7 @@ class Targets {
   virtual Task<Result<void>> set_snapshots(uint32_t target, Uuid pool, Uuid container,
                                            std::vector<Epoch> epochs, Epoch fresh) = 0;
   // Reads of that epoch stay possible for a while (object::Service::hold_epoch()).
-  virtual Task<Result<void>> hold_epoch(uint32_t target, Epoch epoch) = 0;
+  virtual Task<Result<void>> hold_epoch(uint32_t target, Epoch epoch, Duration lease) = 0;
   // store::Store::rollback(), durable at its end; the target's clock is above `at` then.
   virtual Task<Result<void>> rollback(uint32_t target, Uuid pool, Uuid container, Epoch to, Epoch at) = 0;
 };

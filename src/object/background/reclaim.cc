@@ -60,13 +60,14 @@ Result<void> Service::set_snapshots(store::Container& container, std::vector<Epo
   return {};
 }
 
-Result<void> Service::hold_epoch(Epoch epoch) {
+Result<void> Service::hold_epoch(Epoch epoch, Duration lease) {
+  if (epoch == kEpochNone) epoch = clock_.now(executor_.clock().wall_ns());
   if (epoch <= horizon_)
     return Error(Code::kAgain, "what the epoch shows may be merged meanwhile; try again with a newer one");
   oldest_hold();  // lets go of those that are over
   if (holds_.size() >= kHoldsMax)
     return Error(Code::kBusy, std::to_string(holds_.size()) + " readers hold an epoch already; read at a snapshot");
-  holds_.push_back({epoch, executor_.now() + kHoldLease});
+  holds_.push_back({epoch, executor_.now() + lease});
   return {};
 }
 
