@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "placement/placement.h"
 #include "pool/wire.h"
+#include "runtime/clock.h"
 #include "runtime/task.h"
 
 namespace varve::pool {
