@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "base/checksum.h"
+#include "base/chunk_checksum.h"
 #include "base/coding.h"
 #include "base/hybrid_clock.h"
 #include "base/ids.h"
@@ -18,6 +18,55 @@ TEST(Checksum, KnownVectors) {
   for (size_t cut : {0u, 1u, 255u, 256u, 700u, 999u, 1000u})
     EXPECT_EQ(crc32c(ByteView(long_one).subspan(cut), crc32c(ByteView(long_one).first(cut))),
               whole);
+}
+
+std::string hexadecimal(ByteView bytes) {
+  std::string text;
+  for (const std::byte byte : bytes) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned>(byte));
+    text += digits;
+  }
+  return text;
+}
+
+// Of "123456789": the check values of the CRC catalogue, RFC 1950, FIPS 180-4.
+TEST(Checksum, EveryKindHasItsKnownValue) {
+  const std::pair<ChecksumKind, const char*> kKnown[] = {
+      {ChecksumKind::kOff, ""},
+      {ChecksumKind::kCrc16, "dbd00000"},
+      {ChecksumKind::kCrc32, "839206e3"},
+      {ChecksumKind::kCrc64, "fa3919dfbbc95d99"},
+      {ChecksumKind::kAdler32, "de011e09"},
+      {ChecksumKind::kSha1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"},
+      {ChecksumKind::kSha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"},
+      {ChecksumKind::kSha512,
+       "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d"
+       "73d499c95455b6b5bb503acf574fba8ffe85"}};
+  for (const auto& [kind, known] : kKnown) {
+    uint32_t words[kChecksumWordsMax];
+    checksum_chunk(kind, as_bytes("123456789"), words);
+    const ByteView bytes = std::as_bytes(std::span(words)).first(4 * checksum_words(kind));
+    EXPECT_EQ(hexadecimal(bytes), known) << checksum_name(kind);
+    EXPECT_TRUE(checksum_matches(kind, as_bytes("123456789"), words)) << checksum_name(kind);
+    EXPECT_EQ(checksum_matches(kind, as_bytes("123456788"), words), kind == ChecksumKind::kOff);
+  }
+}
+
+TEST(Checksum, PiecesMakeTheChecksumOfTheWhole) {
+  Buffer bytes(3000);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 31 >> 3);
+  for (uint8_t kind = 1; kind < kChecksumKinds; ++kind) {
+    uint32_t whole[kChecksumWordsMax], pieces[kChecksumWordsMax];
+    checksum_chunk(ChecksumKind{kind}, bytes, whole);
+    for (size_t cut : {0u, 1u, 255u, 1777u, 3000u}) {
+      ChunkChecksum sum{ChecksumKind{kind}};
+      sum.add(ByteView(bytes).first(cut));
+      sum.add(ByteView(bytes).subspan(cut));
+      sum.finish(pieces);
+      EXPECT_EQ(std::memcmp(whole, pieces, 4 * checksum_words(ChecksumKind{kind})), 0) << +kind;
+    }
+  }
 }
 
 TEST(Coding, ShortInputIsSeenOnce) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/chunk_checksum.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "container/wire.h"
@@ -68,6 +69,7 @@ struct ContainerHandle {
   Pool pool;
   Uuid uuid, handle;
   container::ContainerInfo info;  // as of open
+  ChecksumFormat checksums;       // of its data
   bool writable = true;
   std::atomic<bool> closed{false};
   std::atomic<bool> borrowed{false};  // as PoolHandle's

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "rpc/rpc.h"
+
 namespace varve::client {
 namespace {
 
 constexpr size_t kTargetBytes =
     3 * sizeof(Uuid) + sizeof(uint32_t) + sizeof(ObjectId) + sizeof(Epoch);
-constexpr uint64_t kChunk = object::kChecksumChunkBytes;
+// Of a request's body, for checksums.
+constexpr uint64_t kChecksumBytesMax = rpc::kBodyBytesMax / 2;
 
 class Writer {
  public:
@@ -40,21 +43,24 @@ bool is_array(const IoDescriptor& descriptor) {
 }
 bool is_punch(const IoDescriptor& descriptor) { return descriptor.from.empty(); }
 
-uint64_t chunks(uint64_t bytes) { return (bytes + kChunk - 1) / kChunk; }
-
-uint64_t checksum_count(const IoDescriptor& descriptor) {
+uint64_t word_count(const IoDescriptor& descriptor, const ChecksumFormat& format) {
   if (is_punch(descriptor)) return 0;
-  if (!is_array(descriptor)) return chunks(size_of(descriptor.from));
+  if (!is_array(descriptor)) return format.words(size_of(descriptor.from));
   uint64_t count = 0;
   for (const object::Range& range : descriptor.ranges)
-    count += chunks(range.count * descriptor.record_size);
+    count += format.words(range.count * descriptor.record_size);
   return count;
 }
 
-void put_checksums(Writer& writer, const IoDescriptor& descriptor) {
+void put_checksums(Writer& writer, const IoDescriptor& descriptor, const ChecksumFormat& format) {
+  const size_t bytes = 4 * checksum_words(format.kind);
   const auto run = [&](uint64_t begin, uint64_t length) {
-    for (uint64_t done = 0; done < length; done += kChunk)
-      writer.put(checksum_of(descriptor.from, begin + done, std::min(kChunk, length - done)));
+    for (uint64_t done = 0; done < length; done += format.chunk_bytes) {
+      uint32_t words[kChecksumWordsMax];
+      checksum_of(format.kind, descriptor.from, begin + done,
+                  std::min<uint64_t>(format.chunk_bytes, length - done), words);
+      writer.raw(std::as_bytes(std::span(words)).first(bytes));
+    }
   };
   if (!is_array(descriptor)) return run(0, size_of(descriptor.from));
   uint64_t begin = 0;
@@ -65,8 +71,9 @@ void put_checksums(Writer& writer, const IoDescriptor& descriptor) {
 }
 
 template <class View>
-uint32_t checksum_over(std::span<const View> pieces, uint64_t skip, uint64_t length) {
-  uint32_t checksum = 0;
+void checksum_over(ChecksumKind kind, std::span<const View> pieces, uint64_t skip, uint64_t length,
+                   uint32_t* words) {
+  ChunkChecksum sum(kind);
   for (const View& piece : pieces) {
     if (length == 0) break;
     if (skip >= piece.size()) {
@@ -74,38 +81,56 @@ uint32_t checksum_over(std::span<const View> pieces, uint64_t skip, uint64_t len
       continue;
     }
     const uint64_t take = std::min<uint64_t>(piece.size() - skip, length);
-    checksum = crc32c(ByteView(piece).subspan(skip, take), checksum);
+    sum.add(ByteView(piece).subspan(skip, take));
     length -= take;
     skip = 0;
   }
   VARVE_ASSERT(length == 0, "the pieces hold what is asked for");
-  return checksum;
+  sum.finish(words);
 }
 
 }  // namespace
 
-uint32_t checksum_of(Gather pieces, uint64_t skip, uint64_t length) {
-  return checksum_over<ByteView>(pieces, skip, length);
+void checksum_of(ChecksumKind kind, Gather pieces, uint64_t skip, uint64_t length,
+                 uint32_t* words) {
+  checksum_over<ByteView>(kind, pieces, skip, length, words);
 }
-uint32_t checksum_of(Scatter pieces, uint64_t skip, uint64_t length) {
-  return checksum_over<MutableByteView>(pieces, skip, length);
+void checksum_of(ChecksumKind kind, Scatter pieces, uint64_t skip, uint64_t length,
+                 uint32_t* words) {
+  checksum_over<MutableByteView>(kind, pieces, skip, length, words);
 }
 
-uint64_t encoded_update_bytes(ByteView dkey, std::span<const IoDescriptor> descriptors) {
-  uint64_t bytes = kTargetBytes + 4 + dkey.size() + 8 + 4;
+ChecksumFormat update_checksums(std::span<const IoDescriptor> descriptors, ChecksumFormat format) {
+  constexpr uint32_t kChunkBytesMax = 1u << 30;
+  const auto bytes = [&] {
+    uint64_t words = 0;
+    for (const IoDescriptor& descriptor : descriptors) words += word_count(descriptor, format);
+    return 4 * words;
+  };
+  if (format.kind == ChecksumKind::kOff) return format;
+  while (format.chunk_bytes < kChunkBytesMax && bytes() > kChecksumBytesMax)
+    format.chunk_bytes *= 2;
+  return format;
+}
+
+uint64_t encoded_update_bytes(ByteView dkey, std::span<const IoDescriptor> descriptors,
+                              const ChecksumFormat& format) {
+  uint64_t bytes = kTargetBytes + 4 + dkey.size() + 8 + 4 + 4;
   for (const IoDescriptor& descriptor : descriptors) {
-    bytes += 4 + descriptor.akey.size() + 2 + 4 + 8 + 8 + 4 + 4 + 4 * checksum_count(descriptor);
+    bytes += 4 + descriptor.akey.size() + 2 + 4 + 8 + 8 + 4 + 4 + 4 * word_count(descriptor, format);
     if (is_array(descriptor)) bytes += sizeof(object::Range) * descriptor.ranges.size();
   }
   return bytes;
 }
 
 void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey,
-                   uint64_t conditions, std::span<const IoDescriptor> descriptors, bool checksums) {
-  const uint64_t bytes = encoded_update_bytes(dkey, descriptors);
+                   uint64_t conditions, std::span<const IoDescriptor> descriptors,
+                   const ChecksumFormat& format) {
+  const uint64_t bytes = encoded_update_bytes(dkey, descriptors, format);
   std::byte* begin = scratch.reserve(bytes);
   Writer writer(begin);
-  writer.target(target).string(dkey).put(conditions).put(static_cast<uint32_t>(descriptors.size()));
+  writer.target(target).string(dkey).put(conditions).put(format.chunk_bytes);
+  writer.put(static_cast<uint32_t>(descriptors.size()));
   for (const IoDescriptor& descriptor : descriptors) {
     const bool array = is_array(descriptor);
     writer.string(descriptor.akey).put(descriptor.kind).put<uint8_t>(is_punch(descriptor));
@@ -113,9 +138,9 @@ void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey
     writer.put<uint64_t>(array ? 0 : size_of(descriptor.from)).put(descriptor.conditions);
     writer.put(static_cast<uint32_t>(array ? descriptor.ranges.size() : 0));
     if (array) writer.raw(std::as_bytes(descriptor.ranges));
-    const uint64_t count = checksums ? checksum_count(descriptor) : 0;
-    writer.put(static_cast<uint32_t>(count));
-    if (count) put_checksums(writer, descriptor);
+    const uint64_t words = word_count(descriptor, format);
+    writer.put(static_cast<uint32_t>(words));
+    if (words) put_checksums(writer, descriptor, format);
   }
   const auto size = static_cast<uint64_t>(writer.at() - begin);
   VARVE_ASSERT(size <= bytes, "encoded_update_bytes counts everything");
@@ -173,6 +198,8 @@ FetchedView FetchReplyReader::next() {
   decoder_.get(view.single_length);
   const uint64_t count = decoder_.get<uint32_t>();
   view.pieces = decoder_.raw(count * sizeof(object::FetchedPiece));
+  const uint64_t words = decoder_.get<uint32_t>();
+  view.checksums = decoder_.raw(words * sizeof(uint32_t));
   return view;
 }
 

@@ -29,11 +29,16 @@ class Scratch {
   size_t capacity_ = 0, size_ = 0;
 };
 
-// The checksums are made here, from the descriptors' data.
+// The checksums are made here, from the descriptors' data; none for ChecksumKind::kOff. By `format`
+// as update_checksums() gave it.
 void encode_update(Scratch& scratch, const object::Target& target, ByteView dkey,
-                   uint64_t conditions, std::span<const IoDescriptor> descriptors, bool checksums);
+                   uint64_t conditions, std::span<const IoDescriptor> descriptors,
+                   const ChecksumFormat& format);
 // Bytes that the encoded update takes; to be checked against rpc::kBodyBytesMax before.
-uint64_t encoded_update_bytes(ByteView dkey, std::span<const IoDescriptor> descriptors);
+uint64_t encoded_update_bytes(ByteView dkey, std::span<const IoDescriptor> descriptors,
+                              const ChecksumFormat& format);
+// The container's format, over larger chunks where the list would take most of a request.
+ChecksumFormat update_checksums(std::span<const IoDescriptor> descriptors, ChecksumFormat format);
 
 void encode_fetch(Scratch& scratch, const object::Target& target, ByteView dkey,
                   uint64_t conditions, std::span<const IoDescriptor> descriptors);
@@ -45,6 +50,7 @@ struct FetchedView {
   uint32_t record_size = 0;
   uint64_t single_length = 0;
   ByteView pieces;
+  ByteView checksums;  // words, of the pieces with data, where one takes several
   size_t piece_count() const { return pieces.size() / sizeof(object::FetchedPiece); }
   // Checked by read_fetched: `hole` is 0 or 1.
   object::FetchedPiece piece(size_t index) const;
@@ -65,8 +71,9 @@ class FetchReplyReader {
   bool ok_ = true;
 };
 
-// crc32c of bytes [skip, skip + length) of what the pieces stand for.
-uint32_t checksum_of(Gather pieces, uint64_t skip, uint64_t length);
-uint32_t checksum_of(Scatter pieces, uint64_t skip, uint64_t length);
+// Of bytes [skip, skip + length) of what the pieces stand for; fills checksum_words(kind) words.
+void checksum_of(ChecksumKind kind, Gather pieces, uint64_t skip, uint64_t length, uint32_t* words);
+void checksum_of(ChecksumKind kind, Scatter pieces, uint64_t skip, uint64_t length,
+                 uint32_t* words);
 
 }  // namespace varve::client

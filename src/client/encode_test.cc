@@ -59,9 +59,9 @@ TEST(Encode, UpdateAsVisitDoes) {
   request.akeys = {single, extents, punched};
 
   Scratch scratch;
-  encode_update(scratch, some_target(), as_bytes("dkey"), 3, descriptors, true);
+  encode_update(scratch, some_target(), as_bytes("dkey"), 3, descriptors, {});
   EXPECT_EQ(Buffer(scratch.view().begin(), scratch.view().end()), encode(request));
-  EXPECT_LE(scratch.view().size(), encoded_update_bytes(as_bytes("dkey"), descriptors));
+  EXPECT_LE(scratch.view().size(), encoded_update_bytes(as_bytes("dkey"), descriptors, {}));
 }
 
 TEST(Encode, FetchAsVisitDoes) {
@@ -136,7 +136,7 @@ TEST(Encode, RepliesThatLieAreRefused) {
         descriptors[1].into = Scatter(&rooms[1], 1);
         FetchLanding landing(descriptors);
         std::memcpy(landing.into()[0].data(), "datata", 6);
-        refused += !landing.land(ByteView(bad), bulk, descriptors, true).ok();
+        refused += !landing.land(ByteView(bad), bulk, descriptors, ChecksumKind::kCrc32).ok();
       }
     }
   }

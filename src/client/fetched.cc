@@ -66,7 +66,8 @@ FetchLanding::FetchLanding(std::span<const IoDescriptor> descriptors) {
 }
 
 Result<void> FetchLanding::land(ByteView body, uint64_t bulk_bytes,
-                                std::span<IoDescriptor> descriptors, bool checksums) {
+                                std::span<IoDescriptor> descriptors,
+                                ChecksumKind kind) {
   FetchReplyReader reader(body);
   if (reader.akeys() != descriptors.size() || bulk_bytes > room_) return malformed();
   arrived_ = bulk_bytes;
@@ -79,9 +80,9 @@ Result<void> FetchLanding::land(ByteView body, uint64_t bulk_bytes,
     if (descriptor.found) descriptor.found->clear();
     Result<void> landed;
     if (descriptor.kind == object::ValueKind::kArray)
-      landed = land_array(view, descriptor, checksums);
+      landed = land_array(view, descriptor, kind);
     else
-      landed = land_single(view, descriptor, checksums);
+      landed = land_single(view, descriptor, kind);
     if (landed.code() == Code::kRecordTooBig)
       too_big = true;
     else if (!landed)
@@ -95,22 +96,35 @@ Result<void> FetchLanding::land(ByteView body, uint64_t bulk_bytes,
 // The data pieces, which lie in into_ from taken_ on, add up to `expected` and have their
 // checksums.
 Result<void> FetchLanding::check_pieces(const FetchedView& view, uint64_t expected,
-                                        bool checksums) {
+                                        ChecksumKind kind) {
+  const size_t width = checksum_words(kind), bytes = 4 * width;
+  ByteView words = view.checksums;
+  const auto good = [&](const object::FetchedPiece& piece, uint64_t from) {
+    ByteView wanted = bytes_of(piece.checksum);
+    if (width > 1) {
+      if (words.size() < bytes) return false;
+      wanted = words.first(bytes);
+      words = words.subspan(bytes);
+    }
+    uint32_t made[kChecksumWordsMax];
+    checksum_of(kind, into_, from, piece.length, made);
+    return std::memcmp(made, wanted.data(), bytes) == 0;
+  };
   uint64_t at = taken_;
   for (size_t i = 0; i < view.piece_count(); ++i) {
     const object::FetchedPiece piece = view.piece(i);
     if (piece.hole) continue;
     if (piece.length > arrived_ - at) return malformed();
-    if (checksums && checksum_of(into_, at, piece.length) != piece.checksum)
-      return Error(Code::kChecksum);
+    if (width > 0 && !good(piece, at)) return Error(Code::kChecksum);
     at += piece.length;
   }
+  if (width > 1 && !words.empty()) return malformed();
   if (at - taken_ != expected) return malformed();
   return {};
 }
 
 Result<void> FetchLanding::land_single(const FetchedView& view, IoDescriptor& descriptor,
-                                       bool checksums) {
+                                       ChecksumKind kind) {
   const uint64_t room = size_of(descriptor.into);
   const uint64_t length = view.found ? view.single_length : 0;
   descriptor.record_size = length;
@@ -118,7 +132,7 @@ Result<void> FetchLanding::land_single(const FetchedView& view, IoDescriptor& de
     if (view.piece_count() != 0) return malformed();
     return length > room && room > 0 ? Result<void>(Code::kRecordTooBig) : Result<void>();
   }
-  Result<void> checked = check_pieces(view, length, checksums);
+  Result<void> checked = check_pieces(view, length, kind);
   if (checked.code() == Code::kChecksum) return mismatch(descriptor);
   if (!checked) return checked;
   if (!direct_) copy_to(descriptor.into, 0, ByteView(own_view_).subspan(taken_, length));
@@ -128,7 +142,7 @@ Result<void> FetchLanding::land_single(const FetchedView& view, IoDescriptor& de
 }
 
 Result<void> FetchLanding::land_array(const FetchedView& view, IoDescriptor& descriptor,
-                                      bool checksums) {
+                                      ChecksumKind kind) {
   if (view.record_size && descriptor.record_size && view.record_size != descriptor.record_size)
     return Error(Code::kRecordSize, "the array of akey '" + std::string(as_text(descriptor.akey)) +
                                         "' has records of " + std::to_string(view.record_size) +
@@ -157,7 +171,7 @@ Result<void> FetchLanding::land_array(const FetchedView& view, IoDescriptor& des
     end = span;
     hole_before_data |= hole_seen;
   }
-  Result<void> checked = check_pieces(view, data, checksums);
+  Result<void> checked = check_pieces(view, data, kind);
   if (checked.code() == Code::kChecksum) return mismatch(descriptor);
   if (!checked) return checked;
 

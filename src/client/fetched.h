@@ -17,16 +17,16 @@ class FetchLanding {
   Scatter into() const { return into_; }
   uint64_t room() const { return room_; }
 
-  // Checks the reply against what was asked for and against its checksums, moves the data to its
+  // Checks the reply against what was asked for and against its checksums (kOff: not), moves the data to its
   // place and fills in the descriptors' results. kProtocol, kChecksum, kRecordTooBig (a value
   // larger than its room: record_size says how large).
   Result<void> land(ByteView body, uint64_t bulk_bytes, std::span<IoDescriptor> descriptors,
-                    bool checksums);
+                    ChecksumKind checksums);
 
  private:
-  Result<void> land_single(const FetchedView& view, IoDescriptor& descriptor, bool checksums);
-  Result<void> land_array(const FetchedView& view, IoDescriptor& descriptor, bool checksums);
-  Result<void> check_pieces(const FetchedView& view, uint64_t expected, bool checksums);
+  Result<void> land_single(const FetchedView& view, IoDescriptor& descriptor, ChecksumKind kind);
+  Result<void> land_array(const FetchedView& view, IoDescriptor& descriptor, ChecksumKind kind);
+  Result<void> check_pieces(const FetchedView& view, uint64_t expected, ChecksumKind kind);
 
   bool direct_ = false;
   std::unique_ptr<std::byte[]> own_;

@@ -37,7 +37,8 @@ Result<uint64_t> array_bytes(const IoDescriptor& descriptor) {
   return records * descriptor.record_size;
 }
 
-Result<void> check_update(ByteView dkey, std::span<const IoDescriptor> descriptors) {
+Result<void> check_update(ByteView dkey, std::span<const IoDescriptor> descriptors,
+                          const ChecksumFormat& container) {
   VARVE_CHECK(check_key(dkey, "dkey"));
   if (descriptors.empty()) return Error(Code::kInvalid, "an update without a single akey");
   for (const IoDescriptor& descriptor : descriptors) {
@@ -61,7 +62,8 @@ Result<void> check_update(ByteView dkey, std::span<const IoDescriptor> descripto
                                      " bytes and the buffers hold " +
                                      std::to_string(size_of(descriptor.from)));
   }
-  const uint64_t body = encoded_update_bytes(dkey, descriptors);
+  const ChecksumFormat format = update_checksums(descriptors, container);
+  const uint64_t body = encoded_update_bytes(dkey, descriptors, format);
   if (body > rpc::kBodyBytesMax)
     return Error(Code::kOverflow,
                  "the update has too many keys, ranges or bytes for one request (" +
@@ -108,6 +110,12 @@ Error outcome_unknown(const char* verb, const Error& error) {
 
 }  // namespace
 
+ChecksumFormat SessionImpl::checksums_of(const Object& object) const {
+  ChecksumFormat format = object.container->checksums;
+  if (!options_.checksums) format.kind = ChecksumKind::kOff;
+  return format;
+}
+
 Result<void> SessionImpl::check_open(const Object& object, bool write) const {
   const ContainerHandle& container = *object.container;
   if (container.closed.load(std::memory_order_relaxed) ||
@@ -149,7 +157,7 @@ Result<SessionImpl::Routed> SessionImpl::route_group(const Object& object, uint3
 Task<Result<Epoch>> SessionImpl::update(const Object& object, ByteView dkey, uint64_t conditions,
                                         std::span<IoDescriptor> descriptors) {
   VARVE_CO_CHECK(check_open(object, true));
-  VARVE_CO_CHECK(check_update(dkey, descriptors));
+  VARVE_CO_CHECK(check_update(dkey, descriptors, checksums_of(object)));
   if (descriptors.size() == 1)
     co_return co_await update_once(object, dkey, conditions, descriptors, descriptors[0].from);
   std::vector<ByteView> pieces;
@@ -164,6 +172,7 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
   Attempt attempt = new_attempt(true);
   const uint64_t hash = placement::dkey_hash(dkey);
   const uint64_t bulk_bytes = size_of(bulk);
+  const ChecksumFormat format = update_checksums(descriptors, checksums_of(object));
   Lease body(*this);
   uint32_t encoded_for = 0, damaged = 0;
   for (bool first = true;; first = false) {
@@ -171,7 +180,7 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
     if (first || encoded_for != routed.map->version) {
       encoded_for = routed.map->version;
       encode_update(*body, target_of(object, encoded_for, kEpochNone), dkey, conditions,
-                    descriptors, options_.checksums);
+                    descriptors, format);
     }
     const ShardCall call{&object,
                          object.container->pool.get(),
@@ -230,7 +239,9 @@ Task<Result<Epoch>> SessionImpl::settle_lost_update(const Object& object, ByteVi
   for (size_t i = 0; i < descriptors.size(); ++i) {
     const uint64_t bytes = rooms[i].size();
     if (fetches[i].fetched_bytes != bytes) co_return outcome_unknown("insert", error);
-    if (bytes && checksum_of(descriptors[i].from, 0, bytes) != crc32c(ByteView(rooms[i])))
+    uint32_t ours = 0;
+    checksum_of(ChecksumKind::kCrc32, descriptors[i].from, 0, bytes, &ours);
+    if (ours != crc32c(ByteView(rooms[i])))
       co_return outcome_unknown("insert", error);
   }
   co_return kEpochNone;
@@ -312,8 +323,8 @@ Task<Result<void>> SessionImpl::fetch_once(const Object& object, ByteView dkey, 
                          landing.room()};
     Result<rpc::Reply> reply = co_await call_shard(call, body->view(), attempt);
     if (reply) {
-      Result<void> landed =
-          landing.land(ByteView(reply->body), reply->bulk_bytes, descriptors, options_.checksums);
+      Result<void> landed = landing.land(ByteView(reply->body), reply->bulk_bytes, descriptors,
+                                         checksums_of(object).kind);
       if (landed.code() != Code::kChecksum) co_return landed;
       // Once more: it may have been the way here. Twice means that it lies wrong over there.
       if (std::exchange(mismatched, true))

@@ -183,7 +183,9 @@ Task<Result<Container>> SessionImpl::open_container(Pool pool, std::string name,
   VARVE_CO_TRY(auto reply,
                co_await ask<container::OpenContainerReply>(
                    container::kContainerOpen, "opening of the container", std::move(request)));
+  VARVE_CO_TRY(const Integrity integrity, container::integrity_of(reply.info.properties));
   auto container = std::make_shared<ContainerHandle>();
+  container->checksums = integrity.checksums;
   container->pool = std::move(pool);
   container->uuid = reply.info.uuid;
   container->handle = reply.handle;

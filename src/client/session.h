@@ -160,6 +160,8 @@ class SessionImpl final : public Session {
   Result<Routed> route(const Object& object, uint64_t dkey_hash) const;
   Result<Routed> route_group(const Object& object, uint32_t group) const;
   Result<void> check_open(const Object& object, bool write) const;
+  // The container's; kOff where the options ask for none.
+  ChecksumFormat checksums_of(const Object& object) const;
   Task<Result<Epoch>> update_once(const Object& object, ByteView dkey, uint64_t conditions,
                                   std::span<IoDescriptor> descriptors, Gather bulk);
   Task<Result<Epoch>> settle_lost_update(const Object& object, ByteView dkey, Error error,

@@ -268,17 +268,16 @@ class Dumper final : public inspect::PathVisitor {
     ByteView bytes = data.bytes;
     if (data.extent.length) {
       // No more than what is shown and one checksum covers.
-      read.resize(std::min<uint64_t>(data.length, round_up(options_.bytes, store::kChunkBytes)));
+      read.resize(std::min<uint64_t>(data.length, round_up(options_.bytes, data.format.chunk_bytes)));
       const Result<void> done = image_.read_data(data.extent.offset, read);
       if (!done.ok()) text += "    " + std::string(done.error().text()) + "\n";
       bytes = read;
     }
-    const uint64_t whole = bytes.size() / store::kChunkBytes +
-                           (bytes.size() == data.length && data.length % store::kChunkBytes);
+    const uint64_t words = data.format.words(bytes.size());
     const auto compared =
-        std::span(data.checksums).first(std::min<uint64_t>(whole, data.checksums.size()));
+        std::span(data.checksums).first(std::min<uint64_t>(words, data.checksums.size()));
     if (!compared.empty()) {
-      const bool good = inspect::matches(bytes, compared);
+      const bool good = inspect::matches(bytes, compared, data.format);
       text += fmt::format("    checksum {:08x}{}: {}\n", compared[0], compared.size() > 1 ? " ..." : "",
                           good ? "matches" : "DOES NOT MATCH");
       record["checksum_matches"] = good;

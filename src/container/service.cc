@@ -36,8 +36,9 @@ void Service::serve_on(rpc::Node& node) {
   serve(node, kContainerAggregate, *this, &Service::aggregate);
 }
 
-Task<Result<void>> Service::create_on_targets(Uuid pool, Uuid container, uint32_t targets) {
-  const auto one = [&](uint32_t target) { return targets_.create_container(target, pool, container); };
+Task<Result<void>> Service::create_on_targets(Uuid pool, Uuid container, Integrity integrity,
+                                             uint32_t targets) {
+  const auto one = [&](uint32_t target) { return targets_.create_container(target, pool, container, integrity); };
   auto results = co_await on_each<void>(targets, one);
   co_return pool::all_of(results);
 }
@@ -109,7 +110,8 @@ Task<Result<Buffer>> Service::create(CreateContainer request, Caller caller) {
   VARVE_CO_TRY(auto decision, begin_create(shell_.store, request, shell_.context(caller)));
   const ContainerRecord container = std::move(decision.reply);
   VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));
-  auto created = co_await create_on_targets(pool.uuid, container.uuid, pool.targets);
+  VARVE_CO_TRY(const Integrity integrity, integrity_of(container.properties));
+  auto created = co_await create_on_targets(pool.uuid, container.uuid, integrity, pool.targets);
   if (!created.ok()) {
     auto undone = co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets);
     if (undone.ok()) undone = co_await shell_.store.commit(undo_create(shell_.store, pool.uuid, container));

@@ -40,7 +40,7 @@ class Service {
   // kNoPermission unless the caller has one of `any_of` on the container.
   Result<void> permit(const Uuid& pool, const Uuid& container, uint64_t any_of, const char* what,
                       const Caller& caller);
-  Task<Result<void>> create_on_targets(Uuid pool, Uuid container, uint32_t targets);
+  Task<Result<void>> create_on_targets(Uuid pool, Uuid container, Integrity integrity, uint32_t targets);
   Task<Result<void>> destroy_on_targets(Uuid pool, Uuid container, uint32_t targets);
   // All that are written down, and one more (kEpochNone: no more).
   Task<Result<void>> tell_snapshots(Uuid pool, Uuid container, uint32_t targets, Epoch more);

@@ -2,6 +2,9 @@
 // (names pool or container), kExists, kNoHandle (handle closed, evicted or its container destroyed).
 #pragma once
 
+#include <bit>
+
+#include "base/chunk_checksum.h"
 #include "pool/wire.h"
 
 namespace varve::container {
@@ -17,6 +20,46 @@ inline constexpr uint16_t kContainerCreate = 0x0200, kContainerDestroy = 0x0201,
 
 using pool::OperationId;
 using pool::Property;
+
+// Of DAOS_PROP_CO_*: cksum, cksum_size, srv_cksum, scrubber_disabled. Fixed when a container is made.
+inline constexpr uint32_t kPropertyChecksum = 4100, kPropertyChecksumSize = 4101, kPropertyServerVerify = 4102,
+                          kPropertyScrubDisabled = 4120;
+
+// What properties say of a container's integrity, the defaults where they are silent. kInvalid names the
+// property and what it may be.
+inline Result<Integrity> integrity_of(const std::vector<Property>& properties) {
+  Integrity integrity;
+  const auto bad = [](const char* name, const Property& property, const char* allowed) {
+    return Error(Code::kInvalid, std::string("property ") + name + ": '" +
+                                     (property.is_text ? property.text : std::to_string(property.number)) +
+                                     "' is not one of its values; " + allowed);
+  };
+  for (const Property& property : properties) {
+    const uint64_t number = property.is_text ? ~0ULL : property.number;
+    switch (property.type) {
+      case kPropertyChecksum:
+        if (number >= kChecksumKinds)
+          return bad("cksum", property, "take off, crc16, crc32, crc64, adler32, sha1, sha256 or sha512 (0 to 7)");
+        integrity.checksums.kind = static_cast<ChecksumKind>(number);
+        break;
+      case kPropertyChecksumSize:
+        if (!std::has_single_bit(number) || number < kChecksumChunkBytesMin || number > kChecksumChunkBytesMax)
+          return bad("cksum_size", property, "take a power of two from 1024 to 16777216 bytes");
+        integrity.checksums.chunk_bytes = static_cast<uint32_t>(number);
+        break;
+      case kPropertyServerVerify:
+        if (number > 1) return bad("srv_cksum", property, "take on (1) or off (0)");
+        integrity.verify_on_write = number == 1;
+        break;
+      case kPropertyScrubDisabled:
+        if (number > 1) return bad("scrubber_disabled", property, "take 0 or 1");
+        integrity.scrub = number == 0;
+        break;
+      default: break;
+    }
+  }
+  return integrity;
+}
 
 struct ContainerInfo {
   Uuid uuid;

@@ -7,6 +7,7 @@
 #include "container/wire.h"
 #include "object/wire.h"
 #include "placement/placement.h"
+#include "pool/state.h"
 #include "pool/targets.h"
 #include "simulation/network.h"
 #include "simulation/virtual_time.h"
@@ -102,15 +103,19 @@ class EngineTest : public testing::Test {
   // A pool and a container in it.
   void make_container(uint64_t bytes = 32 * kMiB) {
     pool_ = create_pool("tank", bytes).value().info.uuid;
+    make_container_in_pool("box", {});
+  }
+  void make_container_in_pool(const std::string& label, std::vector<pool::Property> properties) {
     container::CreateContainer request;
     request.pool = pool_;
-    request.label = "box";
+    request.label = label;
+    request.properties = std::move(properties);
     container_ = ask<container::ContainerReply>(container::kContainerCreate, request).value().info.uuid;
     handle_ = open_it(2);
   }
   Uuid open_it(uint32_t flags) {
     connection_ = ask<pool::ConnectPoolReply>(pool::kPoolConnect, pool::ConnectPool{"tank", 2}).value().handle;
-    const container::OpenContainer request{pool_, connection_, "box", flags};
+    const container::OpenContainer request{pool_, connection_, container_.to_string(), flags};
     return ask<container::OpenContainerReply>(container::kContainerOpen, request).value().handle;
   }
   object::Target target(uint64_t number = 1) {
@@ -245,6 +250,117 @@ TEST_F(EngineTest, values_of_every_size_come_back) {
   auto nothing = fetch("none");
   ASSERT_TRUE(nothing.ok());
   EXPECT_FALSE(nothing->reply.akeys.at(0).found);
+}
+
+// Whole chunks bring what was stored; parts of chunks, and pieces larger than chunks, what was made anew.
+TEST_F(EngineTest, checksums_of_every_kind) {
+  make_container(192 * kMiB);
+  for (uint8_t kind = 0; kind < kChecksumKinds; ++kind) {
+    for (const uint32_t chunk : {1u << 10, 1u << 15, 1u << 20}) {
+      const ChecksumFormat format{ChecksumKind{kind}, chunk};
+      make_container_in_pool("", {pool::number_property(container::kPropertyChecksum, kind),
+                                  pool::number_property(container::kPropertyChecksumSize, chunk)});
+      for (const uint64_t bytes : {1ULL, 3000ULL, 70'000ULL, 1'100'000ULL}) {
+        const Buffer value = value_of(bytes, bytes);
+        object::UpdateRequest request;
+        request.target = target();
+        request.dkey = as_bytes("d");
+        object::AkeyUpdate& akey = request.akeys.emplace_back();
+        const std::string name = "array" + std::to_string(bytes);
+        akey.akey = as_bytes(name);
+        akey.kind = object::ValueKind::kArray;
+        akey.ranges = {{7, bytes}};
+        const ByteView view = value;
+        const auto send = [&](uint32_t checksum_bytes) {
+          request.checksum_bytes = checksum_bytes;
+          akey.checksums = store::checksum_run(Gather(&view, 1), {format.kind, checksum_bytes});
+          return call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, 1)).code();
+        };
+        // One checksum for two chunks is compared, and made into two.
+        ASSERT_EQ(send(format.words(bytes) > 4096 ? 1u << 20 : 2 * chunk), Code::kOk);
+        if (format.words(bytes) <= 4096) ASSERT_EQ(send(chunk), Code::kOk);
+        if (kind > 0) {
+          request.checksum_bytes = 1u << 20;
+          akey.checksums.assign(ChecksumFormat{format.kind, 1u << 20}.words(bytes), 0x5a5a5a5a);
+          EXPECT_EQ(call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, 1)).code(),
+                    Code::kChecksum);
+          request.checksum_bytes = 1000;
+          EXPECT_EQ(call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, 1)).code(),
+                    Code::kInvalid);
+        }
+        object::FetchRequest wanted;
+        wanted.target = target();
+        wanted.target.epoch = kEpochMax;
+        wanted.dkey = as_bytes("d");
+        object::AkeyFetch& fetch = wanted.akeys.emplace_back();
+        fetch.akey = akey.akey;
+        fetch.kind = object::ValueKind::kArray;
+        const uint64_t skip = bytes / 3, length = bytes - skip - bytes / 5;
+        fetch.ranges = {{7 + skip, length}};
+        Buffer room(length);
+        const MutableByteView into = room;
+        auto reply = call(*targets_[0], object::kObjectFetch, encode(wanted), {}, Scatter(&into, 1));
+        ASSERT_TRUE(reply.ok()) << reply.error().describe();
+        EXPECT_TRUE(std::equal(room.begin(), room.end(), value.begin() + static_cast<ptrdiff_t>(skip)));
+        auto decoded = decode<object::FetchReply>(reply->body);
+        ASSERT_TRUE(decoded.ok());
+        const uint32_t width = checksum_words(format.kind);
+        const std::vector<uint32_t>& words = decoded->akeys[0].checksums;
+        uint64_t at = 0, word = 0;
+        for (const object::FetchedPiece& piece : decoded->akeys[0].pieces) {
+          ASSERT_LE(at + piece.length, length);
+          const ByteView data = ByteView(room).subspan(at, piece.length);
+          at += piece.length;
+          if (width > 1) ASSERT_LE(word + width, words.size());
+          EXPECT_TRUE(checksum_matches(format.kind, data, width > 1 ? &words[word] : &piece.checksum));
+          word += width > 1 ? width : 0;
+        }
+        EXPECT_EQ(at, length);
+        EXPECT_EQ(word, words.size());
+      }
+    }
+  }
+}
+
+TEST_F(EngineTest, integrity_is_chosen_once) {
+  make_container();
+  const auto create = [&](uint32_t type, uint64_t number) {
+    container::CreateContainer request;
+    request.pool = pool_;
+    request.properties = {pool::number_property(type, number)};
+    return ask<container::ContainerReply>(container::kContainerCreate, request);
+  };
+  EXPECT_EQ(create(container::kPropertyChecksum, 8).code(), Code::kInvalid);
+  EXPECT_EQ(create(container::kPropertyChecksumSize, 512).code(), Code::kInvalid);
+  EXPECT_EQ(create(container::kPropertyChecksumSize, 3000).code(), Code::kInvalid);
+  EXPECT_EQ(create(container::kPropertyChecksumSize, 32 * kMiB).code(), Code::kInvalid);
+  EXPECT_EQ(create(container::kPropertyServerVerify, 2).code(), Code::kInvalid);
+  auto made = create(container::kPropertyServerVerify, 0);
+  ASSERT_TRUE(made.ok());
+  container::SetContainerProperties set;
+  set.pool = pool_;
+  set.name = made->info.uuid.to_string();
+  set.properties = {pool::number_property(container::kPropertyServerVerify, 1)};
+  EXPECT_EQ(ask<pool::Empty>(container::kContainerSetProperties, set).code(), Code::kNoPermission);
+  set.properties = {pool::number_property(container::kPropertyServerVerify, 0)};
+  EXPECT_TRUE(ask<pool::Empty>(container::kContainerSetProperties, set).ok());
+  // This one's server trusts writers, and sees on reading that it should not have.
+  container_ = made->info.uuid;
+  handle_ = open_it(2);
+  object::UpdateRequest request;
+  request.target = target();
+  request.dkey = as_bytes("d");
+  object::AkeyUpdate& akey = request.akeys.emplace_back();
+  akey.akey = as_bytes("akey");
+  akey.single_length = 64;
+  akey.checksums = {0x5a5a5a5a};
+  const Buffer value = value_of(64, 3);
+  const ByteView view = value;
+  ASSERT_TRUE(call(*targets_[0], object::kObjectUpdate, encode(request), Gather(&view, 1)).ok());
+  const auto fetched = fetch("d");
+  EXPECT_EQ(fetched.code(), Code::kChecksum);
+  EXPECT_NE(fetched.error().text().find("akey 'akey': bytes 0 to 64 of the value"), std::string_view::npos)
+      << fetched.error().text();
 }
 
 TEST_F(EngineTest, arrays_with_holes) {

@@ -116,9 +116,10 @@ Task<Result<void>> LocalTargets::destroy_pool(uint32_t target, Uuid pool) {
   };
   co_return co_await change_on(where, make, Code::kNonexistent);
 }
-Task<Result<void>> LocalTargets::create_container(uint32_t target, Uuid pool, Uuid container) {
-  const Make make = [pool, container](store::Store& store) -> Result<store::Lsn> {
-    VARVE_TRY(const store::Lsn lsn, store.create_container(pool, container));
+Task<Result<void>> LocalTargets::create_container(uint32_t target, Uuid pool, Uuid container,
+                                                  Integrity integrity) {
+  const Make make = [pool, container, integrity](store::Store& store) -> Result<store::Lsn> {
+    VARVE_TRY(const store::Lsn lsn, store.create_container(pool, container, integrity));
     store.set_snapshots(*store.find(pool, container), {});
     return lsn;
   };

@@ -15,7 +15,8 @@ class LocalTargets final : public pool::Targets {
   std::vector<placement::PoolTarget> map() const override;
   Task<Result<void>> create_pool(uint32_t target, Uuid pool, uint64_t bytes) override;
   Task<Result<void>> destroy_pool(uint32_t target, Uuid pool) override;
-  Task<Result<void>> create_container(uint32_t target, Uuid pool, Uuid container) override;
+  Task<Result<void>> create_container(uint32_t target, Uuid pool, Uuid container,
+                                      Integrity integrity) override;
   Task<Result<void>> destroy_container(uint32_t target, Uuid pool, Uuid container) override;
   Task<Result<void>> open_handle(uint32_t target, Uuid pool, Uuid container, Uuid handle, bool writable) override;
   Task<Result<void>> close_handles(uint32_t target, std::vector<Uuid> handles) override;

@@ -4,19 +4,19 @@
 #include <cstdio>
 #include <set>
 
+#include "store/integrity.h"
+
 namespace varve::inspect {
 namespace {
 
 using namespace store;
 
 uint64_t allocated(uint64_t bytes) { return round_up(bytes, kRefUnit); }
-uint64_t checksums_of(uint64_t length) {
-  return length / kChunkBytes + (length % kChunkBytes != 0);
-}
 DataKind kind_of(uint8_t kind) { return static_cast<DataKind>(kind); }
 bool is_kind(uint8_t kind) { return kind <= static_cast<uint8_t>(DataKind::kExtent); }
 
-constexpr uint8_t kFlagsKnown = kFlagEmbedded | kFlagChecksums | kFlagPrepared;
+constexpr uint8_t kFlagsKnown = kFlagEmbedded | kFlagChecksums | kFlagPrepared | kFlagCounted;
+constexpr uint8_t kContainerFlagsKnown = kContainerTrustsWriters | kContainerNotScrubbed;
 // Bytes that may be inline; extents are of at most 2^34 bytes.
 constexpr uint64_t kInlineBytesMax = 32 * kKiB;
 constexpr uint64_t kExtentBytesMax = uint64_t{1} << 34;
@@ -91,8 +91,12 @@ void StoreWalk::check_stamp(const char* kind, Ref ref, Stamp stamp, Stamp above,
                              number(place_.object->record.newest_epoch));
 }
 
+bool StoreWalk::counts(uint64_t length) const {
+  return format_.words(length) != ChecksumFormat().words(length);
+}
+
 bool StoreWalk::read_checksums(const char* kind, Ref ref, uint64_t offset, FoundData& data) {
-  const uint64_t count = checksums_of(data.length);
+  const uint64_t count = format_.words(data.length);
   const auto list = heap_.bytes(offset, 4 * count);
   if (!list) {
     damage_at(kind, ref, "has its checksums outside of the heap");
@@ -175,7 +179,11 @@ void StoreWalk::walk_containers(Ref first, bool destroyed, Ref owner) {
     if (!claim("container", ref, sizeof(ContainerRecord))) return;
     place_.container = &container;
     if (record->previous != previous) damage("its link to the container before is wrong");
+    Integrity integrity;
     if (record->reserved) damage("has bytes set that mean nothing");
+    if (!read_integrity(*record, integrity) || (record->flags & ~kContainerFlagsKnown))
+      damage("has checksums of a kind or flags that are not possible");
+    format_ = integrity.checksums;
     walk_rollbacks(record->rollbacks);
     walk_transactions(container);
     if (owner && !seen.insert(record->uuid).second) damage("is there twice");
@@ -333,8 +341,10 @@ bool StoreWalk::read_version(Ref ref, bool embedded, uint64_t limit, FoundVersio
   version.record = *record;
   version.ref = ref;
   const bool checksums = record->flags & kFlagChecksums;
-  const uint64_t count = checksums_of(record->length);
-  if (!is_kind(record->kind) || (record->flags & ~kFlagsKnown) != 0 ||
+  const uint64_t count = format_.words(record->length);
+  const bool counted = checksums && counts(record->length);
+  if (!is_kind(record->kind) || counted != ((record->flags & kFlagCounted) != 0) ||
+      (record->flags & ~kFlagsKnown) != 0 ||
       record->length > kSingleValueBytesMax ||
       ((record->length == 0) != (kind_of(record->kind) == DataKind::kPunch)) ||
       (kind_of(record->kind) == DataKind::kInline && record->length > kInlineBytesMax)) {
@@ -345,7 +355,7 @@ bool StoreWalk::read_version(Ref ref, bool embedded, uint64_t limit, FoundVersio
   uint64_t bytes = sizeof(VersionRecord), list = 0;
   if (kind != DataKind::kPunch) {
     bytes += kind == DataKind::kExtent ? 8 : record->length;
-    if (checksums && count > 1) {
+    if (checksums && (count > 1 || counted)) {
       list = round_up(bytes, 4);
       bytes = list + 4 * count;
     }
@@ -362,10 +372,13 @@ bool StoreWalk::read_version(Ref ref, bool embedded, uint64_t limit, FoundVersio
   } else if (!claim(kName, ref, bytes)) {
     return false;
   }
-  if (((kind == DataKind::kPunch || !checksums || count > 1) && record->checksum != 0) ||
+  if (counted && record->checksum != count)
+    damage_at(kName, ref, "has another number of checksums than its length asks for");
+  if (((kind == DataKind::kPunch || !checksums || (count > 1 && !counted)) && record->checksum != 0) ||
       (kind == DataKind::kPunch && checksums))
     damage_at(kName, ref, "has a checksum of nothing");
   version.data.length = record->length;
+  version.data.format = format_;
   const uint64_t payload = offset_of(ref) + sizeof(VersionRecord);
   if (kind == DataKind::kInline) version.data.bytes = *heap_.bytes(payload, record->length);
   if (kind == DataKind::kExtent) {
@@ -417,7 +430,10 @@ void StoreWalk::walk_extent(const ArrayRecord& array, int size_class, uint64_t i
       __builtin_mul_overflow(record->count, uint64_t{place_.akey->record.record_size}, &bytes);
   const bool is_embedded = record->flags & kFlagEmbedded;
   if (overflows || record->count == 0 || !is_kind(record->kind) ||
-      (record->flags & ~kFlagsKnown) != 0 || is_embedded != (ref == embedded))
+      (record->flags & ~kFlagsKnown) != 0 ||
+      ((record->flags & kFlagCounted) != 0) !=
+          ((record->flags & kFlagChecksums) && counts(bytes)) ||
+      is_embedded != (ref == embedded))
     return damage_at(kName, ref, "has a kind, flags or a length that are not possible");
   if (is_embedded) {
     if (const char* wrong = allocations_.claim_embedded(offset_of(ref), sizeof(ExtentRecord)))
@@ -443,6 +459,7 @@ void StoreWalk::walk_extent(const ArrayRecord& array, int size_class, uint64_t i
     return;
   }
   extent.data.length = bytes;
+  extent.data.format = format_;
   if (bytes > (kind == DataKind::kInline ? kInlineBytesMax : kExtentBytesMax))
     return damage_at(kName, ref, "has a length that is not possible");
   if (kind == DataKind::kInline) {
@@ -455,9 +472,15 @@ void StoreWalk::walk_extent(const ArrayRecord& array, int size_class, uint64_t i
     if (extent.data.extent.length < bytes) damage_at(kName, ref, "is longer than its place");
     if (!claim_extent(kName, ref, extent.data.extent)) extent.data.extent = {};
   }
-  if (checksums && checksums_of(bytes) > 1) {
-    if (claim("checksums", record->detail, 4 * checksums_of(bytes)))
-      read_checksums(kName, ref, offset_of(record->detail), extent.data);
+  const bool counted = record->flags & kFlagCounted;
+  const uint64_t words = format_.words(bytes);
+  if (checksums && (words > 1 || counted)) {
+    const uint64_t list = offset_of(record->detail), skip = counted ? 4 : 0;
+    if (claim("checksums", record->detail, 4 * words + skip)) {
+      if (counted && *heap_.read<uint32_t>(list) != words)
+        damage_at(kName, ref, "has another number of checksums than its length asks for");
+      read_checksums(kName, ref, list + skip, extent.data);
+    }
   } else if (checksums) {
     extent.data.checksums = {record->detail};
   } else if (record->detail) {

@@ -41,7 +41,8 @@ struct FoundData {
   uint64_t length = 0;
   ByteView bytes;
   block::Extent extent;
-  std::vector<uint32_t> checksums;  // by store::kChunkBytes; none: the writer gave none
+  ChecksumFormat format;            // of its container
+  std::vector<uint32_t> checksums;  // format.words(length) words; none: the writer gave none
 };
 struct FoundVersion {
   store::VersionRecord record;
@@ -164,6 +165,8 @@ class StoreWalk {
                    store::Ref embedded);
   void walk_range_punches(store::Ref first);
   bool read_checksums(const char* kind, store::Ref ref, uint64_t offset, FoundData& data);
+  // Whether the words of checksums for so many bytes have to be counted.
+  bool counts(uint64_t length) const;
 
   // Trees.
   void walk_tree(const store::TreeRoot& root, const store::Order& order, const Visit& visit);
@@ -178,6 +181,7 @@ class StoreWalk {
   static bool below(const TreeKey& key, const Bound& bound);
   static bool less(const Bound& a, const Bound& b);
 
+  ChecksumFormat format_;  // of the container under way
   const Image& image_;
   const UncheckedHeap& heap_;
   Allocations& allocations_;

@@ -38,26 +38,27 @@ class Checker final : public Visitor {
     if (data.extent.length) {
       if (!options_.data || data.extent.length < data.length) return;
       // A piece at a time: an extent may be larger than memory.
-      Buffer piece(store::kChunkBytes);
-      for (uint64_t chunk = 0; chunk < data.checksums.size(); ++chunk) {
-        const uint64_t from = chunk * store::kChunkBytes;
+      const uint32_t width = checksum_words(data.format.kind);
+      Buffer piece;
+      for (uint64_t word = 0, from = 0; word + width <= data.checksums.size(); word += width) {
         if (from >= data.length) break;
-        piece.resize(std::min<uint64_t>(store::kChunkBytes, data.length - from));
+        piece.resize(std::min<uint64_t>(data.format.chunk_bytes, data.length - from));
         const Result<void> read = image_.read_data(data.extent.offset + from, piece);
         if (!read.ok())
           return result_.findings.damage(place.describe(),
                                          what + ": " + std::string(read.error().text()));
         result_.data_bytes += piece.size();
-        compare(place, what, piece, {&data.checksums[chunk], 1});
+        compare(place, what, piece, {&data.checksums[word], width}, data.format);
+        from += piece.size();
       }
       return;
     }
-    if (bytes.size() == data.length) compare(place, what, bytes, data.checksums);
+    if (bytes.size() == data.length) compare(place, what, bytes, data.checksums, data.format);
   }
   void compare(const Place& place, const std::string& what, ByteView bytes,
-               std::span<const uint32_t> checksums) {
-    result_.checksums += checksums.size();
-    if (!matches(bytes, checksums))
+               std::span<const uint32_t> checksums, const ChecksumFormat& format) {
+    result_.checksums += format.chunks(bytes.size());
+    if (!matches(bytes, checksums, format))
       result_.findings.damage(place.describe(), what + ": its bytes do not match their checksum");
   }
 
@@ -68,15 +69,9 @@ class Checker final : public Visitor {
 
 }  // namespace
 
-bool matches(ByteView bytes, std::span<const uint32_t> checksums) {
-  for (size_t chunk = 0; chunk < checksums.size(); ++chunk) {
-    const uint64_t from = chunk * uint64_t{store::kChunkBytes};
-    if (from >= bytes.size()) return false;
-    const ByteView piece =
-        bytes.subspan(from, std::min<uint64_t>(store::kChunkBytes, bytes.size() - from));
-    if (crc32c(piece) != checksums[chunk]) return false;
-  }
-  return true;
+bool matches(ByteView bytes, std::span<const uint32_t> checksums, const ChecksumFormat& format) {
+  return checksums.size() == format.words(bytes.size()) &&
+         store::find_damage(bytes, checksums, format) == bytes.size();
 }
 
 Result<Verified> verify(device::Reader& device, const VerifyOptions& options) {

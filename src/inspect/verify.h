@@ -23,6 +23,6 @@ struct Verified {
 Result<Verified> verify(device::Reader& device, const VerifyOptions& options);
 
 // Whether these are the bytes that the checksums were made of; false also if their numbers do not agree.
-bool matches(ByteView bytes, std::span<const uint32_t> checksums);
+bool matches(ByteView bytes, std::span<const uint32_t> checksums, const ChecksumFormat& format);
 
 }  // namespace varve::inspect

@@ -131,7 +131,10 @@ int daos_cont_global2local(daos_handle_t poh, d_iov_t glob, daos_handle_t* coh) 
   return run(nullptr, [pool = *pool, record = *record, coh](client::Session& session) -> Task<int> {
     auto queried = co_await session.query_container(pool, record.uuid.to_string());
     if (!queried) co_return failure(queried.error());
+    const auto integrity = container::integrity_of(queried->properties);
+    if (!integrity) co_return failure(integrity.error());
     auto container = std::make_shared<client::ContainerHandle>();
+    container->checksums = integrity->checksums;
     container->pool = pool;
     container->uuid = record.uuid;
     container->handle = record.handle;

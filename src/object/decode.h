@@ -1,6 +1,8 @@
 // Decoding of the parts that update and fetch share, without allocating.
 #pragma once
 
+#include <algorithm>
+
 #include "base/coding.h"
 #include "object/wire.h"
 
@@ -28,6 +30,17 @@ bool decode_elements(Decoder& in, std::vector<T>& out) {
   out.resize(before + count);
   if (count > 0) std::memcpy(static_cast<void*>(out.data() + before), bytes.data(), bytes.size());
   return true;
+}
+
+// A key for people: as text in quotes, or else in hexadecimal digits.
+inline std::string shown(ByteView key) {
+  const auto plain = [](std::byte c) { return c >= std::byte{0x20} && c < std::byte{0x7f}; };
+  if (std::all_of(key.begin(), key.end(), plain)) return "'" + std::string(as_text(key)) + "'";
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text = "0x";
+  for (const std::byte c : key.first(std::min<size_t>(key.size(), 64)))
+    (text += kDigits[static_cast<size_t>(c >> 4)]) += kDigits[static_cast<size_t>(c & std::byte{15})];
+  return key.size() > 64 ? text + "..." : text;
 }
 
 inline Error malformed() {

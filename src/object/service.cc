@@ -80,7 +80,6 @@ Task<Result<void>> Service::wait_until_durable(block::Lsn lsn) {
 
 void Service::fail(rpc::Request& request, const Error& error) {
   ++counters_.failures;
-  if (error.code() == Code::kChecksum) ++counters_.checksum_errors;
   if (error.code() == Code::kIo && failure_.empty()) {
     failure_ = error.text();
     log_error("device " + device_name_ + " failed: " + failure_);

@@ -23,7 +23,9 @@ class FetchWork;
 class Service {
  public:
   struct Counters {
-    uint64_t updates = 0, fetches = 0, punches = 0, lists = 0, failures = 0, checksum_errors = 0;
+    uint64_t updates = 0, fetches = 0, punches = 0, lists = 0, failures = 0;
+    // Updates that arrived damaged and were refused; fetches that met stored data that is damaged.
+    uint64_t damaged_writes = 0, damaged_reads = 0;
     uint64_t rewrites = 0, rewritten_bytes = 0;  // by reclaim
   };
 

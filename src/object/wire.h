@@ -1,9 +1,10 @@
 // Messages of the object service, to the endpoint of one target. Hot: update and fetch are laid out so
 // that neither side allocates for a small one. Views in decoded records point into the message.
 //
-// Checksums: crc32c by store::kChunkBytes of each value or extent, counted from its own start; made by
-// the client for updates, verified by the server against what it stored (and by the client against what
-// it received) for fetches.
+// Checksums: of the kind and by the chunk of the container (container::integrity_of; crc32c by 32 KiB if
+// nothing else was said), of each value or extent, counted from its own start; made by the client for
+// updates, verified by the server against what it stored (and by the client against what it received) for
+// fetches.
 #pragma once
 
 #include "base/ids.h"
@@ -16,7 +17,7 @@ inline constexpr uint16_t kObjectUpdate = 0x0300, kObjectFetch = 0x0301, kObject
                           kObjectListKeys = 0x0303, kObjectQuery = 0x0304, kObjectListObjects = 0x0305,
                           kObjectDiff = 0x0306;
 
-// Bytes that one checksum covers: store::kChunkBytes, for those who do not see the store.
+// Bytes that one checksum covers, if nothing else was said.
 inline constexpr uint32_t kChecksumChunkBytes = 32 * 1024;
 // The longest dkey or akey: store::kKeyBytesMax.
 inline constexpr uint32_t kKeyBytesMax = 4096;
@@ -53,7 +54,7 @@ struct AkeyUpdate {
   uint64_t single_length = 0;    // single values
   uint64_t conditions = 0;       // store::Condition, with kCondPerAkey
   std::vector<Range> ranges;     // arrays
-  std::vector<uint32_t> checksums;  // all of single value, or all ranges in order
+  std::vector<uint32_t> checksums;  // words: all of single value, or all ranges in order; or none
   template <class Archive>
   void visit(Archive& archive) {
     archive(akey, kind, punch, record_size, single_length, conditions, ranges, checksums);
@@ -64,8 +65,10 @@ struct UpdateRequest {
   ByteView dkey;
   uint64_t conditions = 0;  // store::Condition
   std::vector<AkeyUpdate> akeys;
+  // A power of two. Larger than the container's chunk where the list would not fit a request.
+  uint32_t checksum_bytes = kChecksumChunkBytes;
   template <class Archive>
-  void visit(Archive& archive) { archive(target, dkey, conditions, akeys); }
+  void visit(Archive& archive) { archive(target, dkey, conditions, checksum_bytes, akeys); }
 };
 struct UpdateReply {
   Epoch epoch;  // at which it was stored
@@ -91,11 +94,12 @@ struct FetchRequest {
   void visit(Archive& archive) { archive(target, dkey, conditions, akeys); }
 };
 // The reply's bulk is the data asked for, akey by akey, range by range, holes left out; `pieces` says what
-// lies where. A single value larger than the room: size only, no data (the client reports kRecordTooBig).
+// lies where: pieces are cut where the stored chunks are, or at multiples of that where a reply would not
+// hold them all. A single value larger than the room: size only, no data (the client reports kRecordTooBig).
 struct FetchedPiece {
   uint64_t length = 0;   // bytes; of the hole or of the data
   bool hole = false;
-  uint32_t checksum = 0;  // crc32c of this piece's data (pieces are cut at store::kChunkBytes of data)
+  uint32_t checksum = 0;  // of this piece's data, where it is one word
 };
 static_assert(sizeof(FetchedPiece) == 16);
 struct FetchedAkey {
@@ -103,8 +107,9 @@ struct FetchedAkey {
   uint32_t record_size = 0;      // arrays, as stored
   uint64_t single_length = 0;    // single values
   std::vector<FetchedPiece> pieces;
+  std::vector<uint32_t> checksums;  // of the pieces with data, where one takes several words
   template <class Archive>
-  void visit(Archive& archive) { archive(found, record_size, single_length, pieces); }
+  void visit(Archive& archive) { archive(found, record_size, single_length, pieces, checksums); }
 };
 struct FetchReply {
   Epoch epoch;  // the newest that was looked at

@@ -1,6 +1,7 @@
 // What the services ask of the targets; the engine answers by going to their threads.
 #pragma once
 
+#include "base/chunk_checksum.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "placement/placement.h"
@@ -28,7 +29,8 @@ class Targets {
   // crash everything may be asked again.
   virtual Task<Result<void>> create_pool(uint32_t target, Uuid pool, uint64_t bytes) = 0;
   virtual Task<Result<void>> destroy_pool(uint32_t target, Uuid pool) = 0;
-  virtual Task<Result<void>> create_container(uint32_t target, Uuid pool, Uuid container) = 0;
+  virtual Task<Result<void>> create_container(uint32_t target, Uuid pool, Uuid container,
+                                              Integrity integrity) = 0;
   virtual Task<Result<void>> destroy_container(uint32_t target, Uuid pool, Uuid container) = 0;
 
   // Handles of a container, of which the target learns before any client and forgets before anybody hears that they

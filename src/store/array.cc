@@ -27,9 +27,15 @@ bool no_extents(const ArrayRecord& array) {
   return std::all_of(std::begin(array.extents), std::end(array.extents), tree_empty);
 }
 
-uint32_t list_bytes(uint64_t length) { return static_cast<uint32_t>(4 * checksum_count(length)); }
 
 }  // namespace
+
+uint32_t checksum_list_bytes(const Heap& heap, const ExtentRecord& extent, uint64_t length) {
+  if (!(extent.flags & kFlagChecksums)) return 0;
+  if (extent.flags & kFlagCounted) return 4 + 4 * *heap.at<uint32_t>(extent.detail);
+  const uint64_t words = checksum_count(length);
+  return words > 1 ? static_cast<uint32_t>(4 * words) : 0;
+}
 
 Order array_order(const ArrayRecord& array) {
   return {Keyed::kExtent, KeyKind::kInteger, array.only_index, no_extents(array)};
@@ -60,14 +66,21 @@ bool build_extent(Heap& heap, ExtentRecord* extent, const ArrayPiece& piece, Sta
   }
   if (data.checksums.empty()) return true;
   extent->flags |= kFlagChecksums;
-  if (data.checksums.size() == 1) {
+  const bool counted = counts_checksums(data);
+  if (data.checksums.size() == 1 && !counted) {
     extent->detail = data.checksums[0];
     return true;
   }
-  const Ref list = heap.allocate(list_bytes(data.length));
+  const Ref list =
+      heap.allocate(static_cast<uint32_t>(data.checksums.size_bytes()) + (counted ? 4 : 0));
   if (list == 0) return false;
-  std::memcpy(heap.at<std::byte>(list), data.checksums.data(), data.checksums.size_bytes());
   extent->detail = list;
+  auto* words = heap.at<uint32_t>(list);
+  if (counted) {
+    extent->flags |= kFlagCounted;
+    *words++ = static_cast<uint32_t>(data.checksums.size());
+  }
+  std::memcpy(words, data.checksums.data(), data.checksums.size_bytes());
   return true;
 }
 
@@ -122,8 +135,8 @@ void free_extent(Heap& heap, uint32_t record_size, Ref ref) {
   if (kind == DataKind::kExtent) heap.release(unpack_place(extent->place));
   if (kind == DataKind::kInline)
     heap.free(static_cast<Ref>(extent->place), static_cast<uint32_t>(length));
-  if ((extent->flags & kFlagChecksums) && checksum_count(length) > 1)
-    heap.free(extent->detail, list_bytes(length));
+  if (const uint32_t bytes = checksum_list_bytes(heap, *extent, length))
+    heap.free(extent->detail, bytes);
   if (!(extent->flags & kFlagEmbedded)) heap.free(ref, sizeof(ExtentRecord));
 }
 
@@ -350,6 +363,7 @@ FoundPiece ArrayView::found(const Piece& piece) const {
   if (piece.extent == 0) return found;
   const auto* extent = heap_.at<ExtentRecord>(piece.extent);
   found.run_length = extent->count * record_size_;
+  found.run_index = piece.extent_index;
   found.skip = (piece.begin - piece.extent_index) * record_size_;
   if (static_cast<DataKind>(extent->kind) == DataKind::kInline) {
     found.kind = FoundPiece::Kind::kInline;
@@ -360,9 +374,10 @@ FoundPiece ArrayView::found(const Piece& piece) const {
     found.run_offset = unpack_place(extent->place).offset;
   }
   if (extent->flags & kFlagChecksums) {
-    const uint64_t count = checksum_count(found.run_length);
-    found.run_checksums = {count == 1 ? &extent->detail : heap_.at<const uint32_t>(extent->detail),
-                           count};
+    const uint32_t bytes = checksum_list_bytes(heap_, *extent, found.run_length);
+    found.run_checksums = {&extent->detail, 1};
+    if (bytes > 0) found.run_checksums = {heap_.at<const uint32_t>(extent->detail), bytes / 4};
+    if (extent->flags & kFlagCounted) found.run_checksums = found.run_checksums.subspan(1);
   }
   return found;
 }

@@ -14,6 +14,8 @@ struct Piece {
 };
 
 Order array_order(const ArrayRecord& array);
+// Of the list of an extent's checksums; 0: it has none.
+uint32_t checksum_list_bytes(const Heap& heap, const ExtentRecord& extent, uint64_t length);
 
 // Writes an extent record at a place that the transaction has allocated; allocates what hangs on
 // it. False: heap full.

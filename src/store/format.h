@@ -66,9 +66,15 @@ struct ContainerRecord {
   Ref rollbacks;     // RollbackRecord, newest first
   uint64_t horizon;  // writes at or below it are refused: reclaim() has been there
   Ref transactions;  // TransactionRecord, in no order
-  uint32_t reserved;
+  // Fixed at creation.
+  uint8_t checksum_kind;  // ChecksumKind
+  uint8_t chunk_shift;    // a checksum is over 2^chunk_shift bytes
+  uint8_t flags;          // kContainer...
+  uint8_t reserved;
 };
 static_assert(sizeof(ContainerRecord) == 56);
+inline constexpr uint8_t kContainerTrustsWriters = 1;  // no comparison of what arrives
+inline constexpr uint8_t kContainerNotScrubbed = 2;
 
 // Readers at or above `at` do not see what was written in (to, at].
 struct RollbackRecord {
@@ -125,9 +131,11 @@ enum class DataKind : uint8_t { kPunch, kInline, kExtent };
 inline constexpr uint8_t kFlagEmbedded = 1;   // not an allocation of its own
 inline constexpr uint8_t kFlagChecksums = 2;  // the caller gave checksums
 inline constexpr uint8_t kFlagPrepared = 4;   // of a transaction that is not decided yet
+// The words of the checksums are counted where they stand; else there is one for each 32 KiB.
+inline constexpr uint8_t kFlagCounted = 8;
 
-// A single value. kInline: its bytes follow; kExtent: a device place, then the checksums if there
-// is more than one.
+// A single value. kInline: its bytes follow; kExtent: a device place; then the words of the
+// checksums if there is more than one, or they are counted.
 struct VersionRecord {
   uint64_t epoch;
   Ref older;
@@ -135,7 +143,7 @@ struct VersionRecord {
   uint16_t minor;
   uint8_t kind;  // DataKind
   uint8_t flags;
-  uint32_t checksum;  // where there is just one
+  uint32_t checksum;  // where there is just one; counted: the number of words
   Stamp stamp() const { return {epoch, minor}; }
 };
 static_assert(sizeof(VersionRecord) == 24);
@@ -158,7 +166,8 @@ struct ArrayRecord {
 static_assert(sizeof(ArrayRecord) == 56);
 
 // The first index is the tree's prefix. kInline: `place` is the Ref of the bytes. `detail`: the
-// checksum, or where there are several the Ref of their list.
+// checksum, or where there are several the Ref of their list; counted: of a list that begins with
+// the number of its words.
 struct ExtentRecord {
   uint64_t epoch;
   uint64_t count;

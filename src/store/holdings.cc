@@ -101,8 +101,7 @@ class Counter {
     const auto kind = static_cast<DataKind>(extent.kind);
     if (kind == DataKind::kExtent) take(unpack_place(extent.place));
     if (kind == DataKind::kInline) take(length);
-    if ((extent.flags & kFlagChecksums) && checksum_count(length) > 1)
-      take(4 * checksum_count(length));
+    if (const uint32_t bytes = checksum_list_bytes(heap_, extent, length)) take(bytes);
   }
 
   const Heap& heap_;

@@ -47,6 +47,7 @@ Rewrite& StoreImpl::propose() {
   job.dkey = cursor_.dkey;
   job.akey = cursor_.akey;
   job.horizon = cursor_.horizon;
+  job.checksums = find(cursor_.pool, cursor_.container)->integrity.checksums;
   return job;
 }
 

@@ -1,7 +1,9 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <bit>
 
+#include "store/integrity.h"
 #include "store/store_impl.h"
 
 namespace varve::store {
@@ -57,7 +59,7 @@ Result<void> StoreImpl::load_pool(Ref ref) {
     container->pool = ref;
     VARVE_CHECK(load_rollbacks(*container));
     VARVE_CHECK(load_transactions(*container));
-    if (record->pool != ref ||
+    if (record->pool != ref || !read_integrity(*record, container->integrity) ||
         !place->second.containers.try_emplace(record->uuid, std::move(container)).second)
       return Error(Code::kBadFormat, "the list of containers of pool " + pool->uuid.to_string() +
                                          " is damaged at container " + record->uuid.to_string());
@@ -157,7 +159,12 @@ Result<PoolSpace> StoreImpl::space(const Uuid& uuid) const {
   return PoolSpace{pool->reserved_bytes, pool->used_bytes};
 }
 
-Result<Lsn> StoreImpl::create_container(const Uuid& pool_uuid, const Uuid& uuid) {
+Result<Lsn> StoreImpl::create_container(const Uuid& pool_uuid, const Uuid& uuid,
+                                        const Integrity& integrity) {
+  VARVE_ASSERT(std::has_single_bit(integrity.checksums.chunk_bytes) &&
+                   integrity.checksums.chunk_bytes >= kChecksumChunkBytesMin &&
+                   integrity.checksums.chunk_bytes <= kChecksumChunkBytesMax,
+               "the container service has checked the properties");
   const auto found = pools_.find(pool_uuid);
   if (found == pools_.end()) return no_pool(pool_uuid);
   if (found->second.containers.contains(uuid))
@@ -173,6 +180,7 @@ Result<Lsn> StoreImpl::create_container(const Uuid& pool_uuid, const Uuid& uuid)
   *record = {};
   record->uuid = uuid;
   record->pool = found->second.record;
+  write_integrity(*record, integrity);
   auto* pool = heap_.at<PoolRecord>(record->pool);
   link_front<ContainerRecord>(&pool->containers, ref);
   auto container = std::make_unique<Container>();
@@ -180,6 +188,7 @@ Result<Lsn> StoreImpl::create_container(const Uuid& pool_uuid, const Uuid& uuid)
   container->uuid = uuid;
   container->record = ref;
   container->pool = record->pool;
+  container->integrity = integrity;
   VARVE_TRY(const Lsn lsn, finish(*container, 0, true));
   found->second.containers[uuid] = std::move(container);
   return lsn;

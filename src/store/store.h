@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/chunk_checksum.h"
 #include "base/ids.h"
 #include "base/transaction_id.h"
 #include "block/volume.h"
@@ -22,8 +23,8 @@ using block::Lsn;
 inline constexpr uint32_t kKeyBytesMax = 4096;
 inline constexpr uint32_t kLexicalKeyBytesMax = 80;
 inline constexpr uint64_t kSingleValueBytesMax = 1 * kGiB;
-// Bytes that one checksum covers in array extents and large single values.
-inline constexpr uint32_t kChunkBytes = 32 * 1024;
+// Bytes that one checksum covers, if nothing else was said when the container was made.
+inline constexpr uint32_t kChunkBytes = ChecksumFormat().chunk_bytes;
 // Values shorter than this live in the heap (DAOS: data_thresh).
 inline constexpr uint32_t kInlineBytesBelow = 4096;
 
@@ -47,13 +48,13 @@ enum Condition : uint64_t {
   kCondPerAkey = 1 << 7,
 };
 
-// A run of bytes with its crc32c by kChunkBytes, counted from the run's own start: inline bytes, or
-// an extent whose first `length` bytes it is.
+// A run of bytes with its checksums in the container's format: inline bytes, or an extent whose
+// first `length` bytes it is.
 struct Data {
   uint64_t length = 0;
   ByteView bytes;                       // inline (copied into the heap), or empty
   block::Extent extent;                 // reserved and written by the caller; published by update()
-  std::span<const uint32_t> checksums;  // ceil(length / kChunkBytes) of them
+  std::span<const uint32_t> checksums;  // ChecksumFormat::words(length) of them, or none
 };
 
 enum class ValueKind : uint8_t { kNone, kSingle, kArray };
@@ -95,8 +96,9 @@ struct FoundPiece {
   // kExtent: the stored run begins at run_offset on the device; this piece is [skip, skip+length)
   // of it.
   uint64_t run_offset = 0, run_length = 0, skip = 0;
+  uint64_t run_index = 0;                   // arrays: the run's first record
   ByteView run;                             // kInline: the whole stored run
-  std::span<const uint32_t> run_checksums;  // by kChunkBytes of the run; in the heap, same validity
+  std::span<const uint32_t> run_checksums;  // of the whole run; in the heap, same validity
 };
 struct AkeyFetch {
   ByteView akey;
@@ -249,11 +251,16 @@ struct Holdings {
 uint64_t transaction_bytes(std::span<const Update> updates);
 inline constexpr uint64_t kSmallTransactionBytes = 64 * kKiB;  // enough for anything but updates
 
-// Whether `run` is what these checksums (by kChunkBytes) were made of. kChecksum: bytes [n *
-// kChunkBytes, ...) are damaged. No checksums: nothing to compare, good.
-Result<void> verify_run(ByteView run, std::span<const uint32_t> checksums);
-// The checksums of a run, by kChunkBytes.
-std::vector<uint32_t> checksum_run(Gather run);
+// The first byte of the first chunk of `run` that these checksums were not made of; run.size() if
+// there is none. As many words as the format asks for.
+uint64_t find_damage(ByteView run, std::span<const uint32_t> checksums,
+                     const ChecksumFormat& format);
+// Whether `run` is what these checksums were made of. kChecksum: names the first chunk that is
+// damaged. No checksums: nothing to compare, good.
+Result<void> verify_run(ByteView run, std::span<const uint32_t> checksums,
+                        const ChecksumFormat& format = {});
+// The checksums of a run.
+std::vector<uint32_t> checksum_run(Gather run, const ChecksumFormat& format = {});
 
 // What reclaim() proposes: data of one akey to be read, verified and written again as one run, which
 // then takes the place of all that held it. Self-contained: it outlives transactions.
@@ -275,6 +282,7 @@ struct Rewrite {
   Buffer dkey, akey;
   ValueKind kind = ValueKind::kArray;
   uint64_t horizon = 0;
+  ChecksumFormat checksums;     // of the container
   std::vector<Source> sources;  // in order, without gaps; one for a single value
   uint64_t length = 0;          // of all, in bytes
   bool in_extent = true;        // the new run belongs on the device, not in the heap
@@ -302,11 +310,14 @@ class Store {
   virtual Holdings count_holdings(std::optional<Uuid> pool) const = 0;
 
   // kExists / kNonexistent as one would think.
-  virtual Result<Lsn> create_container(const Uuid& pool, const Uuid& container) = 0;
+  virtual Result<Lsn> create_container(const Uuid& pool, const Uuid& container,
+                                       const Integrity& integrity = {}) = 0;
   virtual Result<Lsn> destroy_container(const Uuid& pool, const Uuid& container) = 0;
   virtual std::vector<Uuid> containers(const Uuid& pool) const = 0;
   // Null if there is none. Valid until it is destroyed: look it up again after a suspension.
   virtual Container* find(const Uuid& pool, const Uuid& container) = 0;
+  // As it was made; what is written carries checksums in this format, or none.
+  virtual const Integrity& integrity(const Container& container) const = 0;
 
   // All or nothing. On success the extents named are published; on failure they are still reserved.
   // kNoSpace when the pool's reservation is used up (names the pool's numbers). Wait on the Lsn

@@ -17,6 +17,7 @@ class Container {
  public:
   Uuid pool_uuid, uuid;
   Ref record = 0, pool = 0;
+  Integrity integrity;
   bool snapshots_known = false;
   std::vector<uint64_t> snapshots;  // ascending
   Rollbacks rollbacks;
@@ -87,10 +88,14 @@ class StoreImpl final : public Store {
   Result<PoolSpace> space(const Uuid& pool) const override;
   uint64_t unreserved_bytes() const override;
   Holdings count_holdings(std::optional<Uuid> pool) const override;
-  Result<Lsn> create_container(const Uuid& pool, const Uuid& container) override;
+  Result<Lsn> create_container(const Uuid& pool, const Uuid& container,
+                               const Integrity& integrity) override;
   Result<Lsn> destroy_container(const Uuid& pool, const Uuid& container) override;
   std::vector<Uuid> containers(const Uuid& pool) const override;
   Container* find(const Uuid& pool, const Uuid& container) override;
+  const Integrity& integrity(const Container& container) const override {
+    return container.integrity;
+  }
 
   Result<Lsn> update(Container& container, const Update& update) override;
   void update_batch(Container& container, std::span<const Update> updates,

@@ -16,7 +16,7 @@ constexpr uint64_t kArrayRecordBytes = round_up(sizeof(ArrayRecord), kRefUnit);
 
 Error invalid(std::string text) { return Error(Code::kInvalid, std::move(text)); }
 
-Result<void> check_data(const Data& data, uint64_t length_max) {
+Result<void> check_data(const Data& data, uint64_t length_max, const ChecksumFormat& format) {
   if (data.length == 0) return {};
   if (data.length > length_max)
     return invalid("a value of " + std::to_string(data.length) + " bytes: at most " +
@@ -32,14 +32,14 @@ Result<void> check_data(const Data& data, uint64_t length_max) {
                    std::to_string(data.extent.length) +
                    ": reserve and write an extent that holds it");
   }
-  if (!data.checksums.empty() && data.checksums.size() != checksum_count(data.length))
-    return invalid(std::to_string(data.checksums.size()) + " checksums for " +
-                   std::to_string(data.length) + " bytes: one for each " +
-                   std::to_string(kChunkBytes) + " is needed, or none");
+  if (!data.checksums.empty() && data.checksums.size() != format.words(data.length))
+    return invalid(std::to_string(data.checksums.size()) + " words of checksums for " +
+                   std::to_string(data.length) + " bytes: one " + checksum_name(format.kind) +
+                   " for each " + std::to_string(format.chunk_bytes) + " is needed, or none");
   return {};
 }
 
-Result<void> check_pieces(const AkeyUpdate& akey) {
+Result<void> check_pieces(const AkeyUpdate& akey, const ChecksumFormat& format) {
   if (akey.record_size == 0) return invalid("an array with records of 0 bytes");
   if (akey.pieces.empty()) return invalid("an array update without pieces");
   for (const ArrayPiece& piece : akey.pieces) {
@@ -52,7 +52,7 @@ Result<void> check_pieces(const AkeyUpdate& akey) {
       return Error(Code::kBadIo, std::to_string(piece.count) + " records of " +
                                      std::to_string(akey.record_size) + " bytes do not make " +
                                      std::to_string(piece.data.length) + " bytes");
-    VARVE_CHECK(check_data(piece.data, uint64_t{1} << 34));
+    VARVE_CHECK(check_data(piece.data, uint64_t{1} << 34, format));
   }
   if (akey.pieces.size() == 1) return {};
   bool ascending = true;
@@ -145,12 +145,13 @@ Result<void> StoreImpl::check_update(const Container& container, const Update& u
     return restart(floor + 1,
                    "epoch " + std::to_string(update.epoch.value) + " is settled already");
   if (update.akeys.empty()) return invalid("an update without akeys");
+  const ChecksumFormat& format = container.integrity.checksums;
   for (const AkeyUpdate& akey : update.akeys) {
     VARVE_CHECK(check_key(kinds.akey, akey.akey, "akey"));
     if (akey.kind == ValueKind::kSingle)
-      VARVE_CHECK(check_data(akey.single, kSingleValueBytesMax));
+      VARVE_CHECK(check_data(akey.single, kSingleValueBytesMax, format));
     else if (akey.kind == ValueKind::kArray)
-      VARVE_CHECK(check_pieces(akey));
+      VARVE_CHECK(check_pieces(akey, format));
     else
       return invalid("an akey update must say whether it is a single value or an array");
   }

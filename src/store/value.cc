@@ -1,6 +1,9 @@
 #include "store/value.h"
 
-#include "base/checksum.h"
+#include <algorithm>
+#include <optional>
+
+#include "base/assert.h"
 
 namespace varve::store {
 
@@ -9,15 +12,25 @@ std::byte* payload(VersionRecord* version) { return reinterpret_cast<std::byte*>
 const std::byte* payload(const VersionRecord* version) {
   return reinterpret_cast<const std::byte*>(version + 1);
 }
-// Where the list of checksums stands if there is more than one: behind the place or the bytes.
+// Where the list of checksums stands if there is one: behind the place or the bytes.
 uint32_t list_offset(DataKind kind, uint64_t length) {
   return kind == DataKind::kExtent ? 8 : static_cast<uint32_t>(round_up(length, 4));
 }
-uint32_t payload_bytes(DataKind kind, uint64_t length, bool checksums) {
+uint32_t payload_bytes(DataKind kind, uint64_t length, uint32_t list_words) {
   if (kind == DataKind::kPunch) return 0;
-  const uint64_t count = checksum_count(length);
-  if (checksums && count > 1) return list_offset(kind, length) + static_cast<uint32_t>(4 * count);
+  if (list_words > 0) return list_offset(kind, length) + 4 * list_words;
   return kind == DataKind::kExtent ? 8 : static_cast<uint32_t>(length);
+}
+// Words in the list; 0: there is none, or the only one lies in the record.
+uint32_t list_words(const Data& data) {
+  const auto words = static_cast<uint32_t>(data.checksums.size());
+  return words > 1 || counts_checksums(data) ? words : 0;
+}
+uint32_t list_words(const VersionRecord& version) {
+  if (!(version.flags & kFlagChecksums)) return 0;
+  if (version.flags & kFlagCounted) return version.checksum;
+  const auto words = static_cast<uint32_t>(checksum_count(version.length));
+  return words > 1 ? words : 0;
 }
 DataKind kind_of(const Data& data) {
   if (data.length == 0) return DataKind::kPunch;
@@ -45,13 +58,12 @@ Ref add_punch(Heap& heap, Ref* punches, Stamp stamp, uint8_t flags) {
 
 uint32_t version_bytes(const Data& data) {
   return static_cast<uint32_t>(sizeof(VersionRecord)) +
-         payload_bytes(kind_of(data), data.length, !data.checksums.empty());
+         payload_bytes(kind_of(data), data.length, list_words(data));
 }
 
 uint32_t version_bytes(const VersionRecord& version) {
   return static_cast<uint32_t>(sizeof(VersionRecord)) +
-         payload_bytes(static_cast<DataKind>(version.kind), version.length,
-                       version.flags & kFlagChecksums);
+         payload_bytes(static_cast<DataKind>(version.kind), version.length, list_words(version));
 }
 
 void build_version(VersionRecord* version, const Data& data, Stamp stamp, uint8_t flags) {
@@ -71,9 +83,13 @@ void build_version(VersionRecord* version, const Data& data, Stamp stamp, uint8_
   }
   if (data.checksums.empty()) return;
   version->flags |= kFlagChecksums;
-  if (data.checksums.size() == 1)
+  if (counts_checksums(data)) {
+    version->flags |= kFlagCounted;
+    version->checksum = static_cast<uint32_t>(data.checksums.size());
+  } else if (data.checksums.size() == 1) {
     version->checksum = data.checksums[0];
-  else
+  }
+  if (list_words(data) > 0)
     std::memcpy(payload(version) + list_offset(kind, data.length), data.checksums.data(),
                 data.checksums.size_bytes());
 }
@@ -138,54 +154,72 @@ FoundPiece found_value(const VersionRecord& version) {
     piece.run_offset = version_extent(version).offset;
   }
   if (version.flags & kFlagChecksums) {
-    const uint64_t count = checksum_count(version.length);
-    const auto* list = count == 1 ? &version.checksum
-                                  : reinterpret_cast<const uint32_t*>(
-                                        payload(&version) + list_offset(kind, version.length));
-    piece.run_checksums = {list, count};
+    const uint32_t words = list_words(version);
+    piece.run_checksums = {&version.checksum, 1};
+    if (words > 0)
+      piece.run_checksums = {reinterpret_cast<const uint32_t*>(
+                                 payload(&version) + list_offset(kind, version.length)),
+                             words};
   }
   return piece;
 }
 
-Result<void> verify_run(ByteView run, std::span<const uint32_t> checksums) {
+uint64_t find_damage(ByteView run, std::span<const uint32_t> checksums,
+                     const ChecksumFormat& format) {
 #ifdef VARVE_PLANT_checksum_not_verified
-  return {};
+  return run.size();
 #endif
-  if (checksums.empty()) return {};
-  if (checksums.size() != checksum_count(run.size()))
-    return Error(Code::kChecksum, "a stored run of " + std::to_string(run.size()) + " bytes has " +
-                                      std::to_string(checksums.size()) + " checksums");
-  for (uint64_t chunk = 0; chunk < checksums.size(); ++chunk) {
-    const uint64_t from = chunk * kChunkBytes;
-    const ByteView bytes = run.subspan(from, std::min<uint64_t>(kChunkBytes, run.size() - from));
-    if (crc32c(bytes) == checksums[chunk]) continue;
-    return Error(Code::kChecksum,
-                 "stored bytes " + std::to_string(from) + " to " +
-                     std::to_string(from + bytes.size()) + " of a run of " +
-                     std::to_string(run.size()) +
-                     " do not have their checksum: the device changed them; read another replica, "
-                     "or write the value again");
+  VARVE_ASSERT(checksums.size() == format.words(run.size()), "each chunk has its checksum");
+  const uint32_t* words = checksums.data();
+  for (uint64_t from = 0; from < run.size(); from += format.chunk_bytes) {
+    const uint64_t length = std::min<uint64_t>(format.chunk_bytes, run.size() - from);
+    if (!checksum_matches(format.kind, run.subspan(from, length), words)) return from;
+    words += checksum_words(format.kind);
   }
-  return {};
+  return run.size();
 }
 
-std::vector<uint32_t> checksum_run(Gather run) {
+Result<void> verify_run(ByteView run, std::span<const uint32_t> checksums,
+                        const ChecksumFormat& format) {
+  if (checksums.empty()) return {};
+  const std::string what = " of a run of " + std::to_string(run.size()) + " bytes";
+  if (checksums.size() != format.words(run.size()))
+    return Error(Code::kChecksum, std::to_string(checksums.size()) + " words of checksums" + what +
+                                      ": not what its container's format asks for");
+  const uint64_t from = find_damage(run, checksums, format);
+  if (from == run.size()) return {};
+  return Error(Code::kChecksum,
+               "stored bytes " + std::to_string(from) + " to " +
+                   std::to_string(std::min<uint64_t>(run.size(), from + format.chunk_bytes)) + what +
+                   " do not have their checksum (" + checksum_name(format.kind) +
+                   "): the device changed them; read another replica, or write the value again");
+}
+
+std::vector<uint32_t> checksum_run(Gather run, const ChecksumFormat& format) {
+  const uint32_t width = checksum_words(format.kind);
   std::vector<uint32_t> checksums;
-  uint32_t checksum = 0;
-  uint64_t left = kChunkBytes;
+  if (width == 0) return checksums;
+  const uint64_t length = size_of(run);
+  checksums.resize(format.words(length));
+  uint32_t* words = checksums.data();
+  std::optional<ChunkChecksum> sum;
+  uint64_t left = 0;
   for (ByteView piece : run) {
     while (!piece.empty()) {
+      if (left == 0) {
+        sum.emplace(format.kind);
+        left = format.chunk_bytes;
+      }
       const ByteView part = piece.first(std::min<uint64_t>(left, piece.size()));
-      checksum = crc32c(part, checksum);
+      sum->add(part);
       piece = piece.subspan(part.size());
       left -= part.size();
-      if (left == 0) {
-        checksums.push_back(std::exchange(checksum, 0));
-        left = kChunkBytes;
-      }
+      if (left > 0) continue;
+      sum->finish(words);
+      words += width;
     }
   }
-  if (left < kChunkBytes) checksums.push_back(checksum);
+  if (left > 0) sum->finish(words);
   return checksums;
 }
 

@@ -70,6 +70,11 @@ inline block::Extent unpack_place(uint64_t place) {
   return {(place & ((uint64_t{1} << kPlaceBits) - 1)) * device::kBlockBytes,
           (place >> kPlaceBits) * device::kBlockBytes};
 }
-inline uint64_t checksum_count(uint64_t length) { return (length + kChunkBytes - 1) / kChunkBytes; }
+
+// Words of checksums that need no count beside them.
+inline uint64_t checksum_count(uint64_t length) { return ChecksumFormat().words(length); }
+inline bool counts_checksums(const Data& data) {
+  return !data.checksums.empty() && data.checksums.size() != checksum_count(data.length);
+}
 
 }  // namespace varve::store

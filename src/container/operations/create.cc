@@ -34,6 +34,7 @@ Result<Decision<ContainerRecord>> begin_create(const State& state, const CreateC
   std::erase_if(container.properties, [](const Property& property) { return property.type == kPropertyLabel; });
   VARVE_CHECK(pool::set_first_owner(container.properties, kGuarded, "container '" + container.label + "'", context));
   VARVE_CHECK(pool::check_properties(container.properties));
+  VARVE_CHECK(integrity_of(container.properties));
   if (!container.label.empty()) VARVE_CHECK(pool::check_label(container.label, "container"));
   if (state.get(container_key(request.pool, container.uuid)))
     return Error(Code::kExists, "container " + container.uuid.to_string() + " exists already in this pool");

@@ -23,10 +23,10 @@ struct Chunks {
 
 Result<void> verify_source(const store::Rewrite& job, const Source& source, const Chunks& chunks) {
   if (source.run_checksums.empty()) return {};
-  const uint64_t first = chunks.begin / store::kChunkBytes;
-  const uint64_t count = (chunks.bytes.size() + store::kChunkBytes - 1) / store::kChunkBytes;
+  const ChecksumFormat& format = job.checksums;
+  const uint64_t first = format.words(chunks.begin), count = format.words(chunks.bytes.size());
   VARVE_ASSERT(first + count <= source.run_checksums.size(), "every chunk has a checksum");
-  auto good = store::verify_run(chunks.bytes, std::span(source.run_checksums).subspan(first, count));
+  auto good = store::verify_run(chunks.bytes, std::span(source.run_checksums).subspan(first, count), format);
   if (good.ok()) return {};
   return Error(Code::kChecksum, "object " + job.oid.to_string() + ": " + std::string(good.error().text()));
 }
@@ -44,8 +44,9 @@ Task<Result<void>> Service::read_sources(const store::Rewrite& job, size_t first
       chunks.bytes = source.run;
       continue;
     }
-    chunks.begin = round_down(source.skip, store::kChunkBytes);
-    const uint64_t end = std::min(round_up(source.skip + source.length, store::kChunkBytes), source.run_length);
+    const uint64_t chunk = std::max<uint64_t>(job.checksums.chunk_bytes, device::kBlockBytes);
+    chunks.begin = round_down(source.skip, chunk);
+    const uint64_t end = std::min(round_up(source.skip + source.length, chunk), source.run_length);
     const uint64_t bytes = end - chunks.begin;
     if (std::byte* direct = volume_.direct(source.run_offset + chunks.begin)) {
       chunks.bytes = {direct, bytes};
@@ -92,11 +93,14 @@ Task<Result<void>> Service::rewrite(const store::Rewrite& job) {
   VARVE_CO_TRY(const device::AlignedBuffer run, co_await gather_sources(job));
   const ByteView bytes = run.view(job.length);
   std::vector<uint32_t> checksums;
-  for (uint64_t done = 0; done < job.length; done += kStepBytes) {
-    const ByteView piece = bytes.subspan(done, std::min(kStepBytes, job.length - done));
-    const std::vector<uint32_t> some = store::checksum_run(Gather(&piece, 1));
+  // Steps of whole chunks, so that their checksums are those of the run.
+  const uint64_t chunk = job.checksums.chunk_bytes;
+  const uint64_t step = std::max(kStepBytes / chunk * chunk, chunk);
+  for (uint64_t done = 0; done < job.length; done += step) {
+    const ByteView piece = bytes.subspan(done, std::min(step, job.length - done));
+    const std::vector<uint32_t> some = store::checksum_run(Gather(&piece, 1), job.checksums);
     checksums.insert(checksums.end(), some.begin(), some.end());
-    if (done + kStepBytes < job.length) co_await executor_.yield();
+    if (done + step < job.length) co_await executor_.yield();
   }
   store::Data data;
   data.length = job.length;
@@ -141,7 +145,7 @@ Task<Result<void>> Service::rewrite_proposed() {
     co_await pause_reclaim(std::max(begin, executor_.now() + -kRewriteStep));
     if (done.ok() || done.code() == Code::kAgain || done.code() == Code::kShutdown) continue;
     if (done.code() == Code::kIo) co_return std::move(done);
-    if (done.code() == Code::kChecksum) ++counters_.checksum_errors;
+    if (done.code() == Code::kChecksum) ++counters_.damaged_reads;
     // A full device is no news; what is damaged stays as it is, for its readers to be told.
     if (done.code() != Code::kNoSpace)
       log_warning("device " + device_name_ + ": data is not written again: " + done.error().describe());

@@ -19,16 +19,16 @@ struct Credit {
 Task<Result<void>> Service::read_parts(FetchWork& work) {
   std::vector<Task<Result<void>>> reads;
   for (FetchWork::Part& part : work.parts) {
-    if (part.hole || !part.bytes.empty()) continue;
-    const uint64_t begin = round_down(part.skip, store::kChunkBytes);
-    const uint64_t end = std::min(round_up(part.skip + part.length, store::kChunkBytes), part.run_length);
+    if (part.hole || part.inlined) continue;
+    const auto [begin, end] = work.wanted_of(part);
+    part.loaded_from = begin;
     if (std::byte* direct = volume_.direct(part.run_offset + begin)) {
-      part.chunks = {direct, end - begin};
+      part.loaded = {direct, end - begin};
       continue;
     }
     const uint64_t bytes = round_up(end - begin, device::kBlockBytes);
     device::AlignedBuffer& buffer = work.buffers.emplace_back(bytes);
-    part.chunks = buffer.view(end - begin);
+    part.loaded = buffer.view(end - begin);
     reads.push_back(volume_.read(part.run_offset + begin, buffer.view(bytes)));
   }
   if (reads.empty()) co_return Result<void>();
@@ -54,23 +54,21 @@ Task<Result<void>> Service::fetch_into(FetchWork& work, rpc::Request& request) {
   fetch.clock = read_at(work.target).clock;
   VARVE_CO_CHECK(store_.fetch(*container, fetch));
   const Epoch epoch = work.target.epoch == kEpochMax ? fetch.clock : work.target.epoch;
-  VARVE_CO_CHECK(work.take_found());
+  VARVE_CO_CHECK(work.take_found(store_.integrity(*container).checksums));
   const uint64_t bytes = work.data_bytes();
   if (bytes > request.into_bytes())
     co_return Error(Code::kTruncated, "a fetch finds " + std::to_string(bytes) + " bytes, the caller has room for " +
                                           std::to_string(request.into_bytes()));
-  if (bytes > network::kBulkBytesMax || work.reply_body_bytes() > rpc::kBodyBytesMax)
-    co_return Error(Code::kOverflow, "a fetch of " + std::to_string(bytes) + " bytes in " +
-                                         std::to_string(work.parts.size()) +
-                                         " parts does not fit a reply; fetch less at a time");
+  VARVE_CO_CHECK(work.choose_unit());
   const block::Lsn written = last_write(work.target.oid, work.dkey);
   if (!volume_.is_durable(written)) VARVE_CO_CHECK(co_await volume_.durable(written));
   Credit credit{buffer_bytes_};
   if (bytes > work.inline_bytes.size()) {
     if (volume_.persistent()) {
-      const bool got = co_await buffer_bytes_.acquire(std::min(bytes, kBufferBytesMax), request.deadline());
+      const uint64_t memory = std::min(work.loaded_bytes(), kBufferBytesMax);
+      const bool got = co_await buffer_bytes_.acquire(memory, request.deadline());
       if (!got) co_return Error(Code::kTimedOut, "the target was busy with other data until the deadline");
-      credit.bytes = std::min(bytes, kBufferBytesMax);
+      credit.bytes = memory;
     }
     VARVE_CO_CHECK(co_await read_parts(work));
   }
@@ -91,6 +89,7 @@ Task<void> Service::fetch(rpc::Request& request) {
   }
   Result<void> result = work->prepare(request.body());
   if (result.ok()) result = co_await fetch_into(*work, request);
+  if (result.code() == Code::kChecksum) ++counters_.damaged_reads;
   if (!result.ok()) fail(request, result.error());
   work->reset();
   if (idle_fetches_.size() < kIdleMax) idle_fetches_.push_back(std::move(work));

@@ -30,21 +30,32 @@ class FetchWork {
   // What the reply consists of: holes, bytes in memory, or parts of a stored run.
   struct Part {
     uint64_t length = 0;
-    bool hole = false;
-    ByteView bytes;  // inline: a copy of ours
-    uint64_t run_offset = 0, run_length = 0, skip = 0;  // else of an extent
-    uint32_t first_checksum = 0, checksums = 0;  // by chunk of the run, from the first one touched
-    size_t buffer = 0;
-    ByteView chunks;  // the run's bytes from the first chunk touched, once they are in memory
+    bool hole = false, inlined = false;  // inlined: in a copy of ours, compared already
+    // Of the stored run that it is a part of: place on the device, bytes, first record, and how much of it
+    // lies before this.
+    uint64_t run_offset = 0, run_length = 0, run_index = 0, skip = 0;
+    uint32_t akey = 0;
+    // Words of the chunks touched, from the first on; none: nothing to compare with.
+    uint32_t first_checksum = 0;
+    bool has_checksums = false;
+    // What of the run is in memory: bytes [loaded_from, ...).
+    ByteView loaded;
+    uint64_t loaded_from = 0;
   };
   // Copies out of the store what does not survive a suspension, and checks what is inline. kChecksum.
-  Result<void> take_found();
-  // Cuts, verifies and encodes. kChecksum names dkey, device and offset.
+  Result<void> take_found(const ChecksumFormat& container);
+  // How the pieces are cut so that a reply holds them. kOverflow.
+  Result<void> choose_unit();
+  // What has to be in memory of a part that is not inlined: [begin, end) of its run.
+  std::pair<uint64_t, uint64_t> wanted_of(const Part& part) const;
+  // Cuts, verifies and encodes. kChecksum names object, dkey, akey, range, device and offset.
   Result<void> build_reply(Epoch epoch, const std::string& device_name);
   uint64_t data_bytes() const;
-  uint64_t reply_body_bytes() const;
+  // Of data that comes from the device, whole chunks.
+  uint64_t loaded_bytes() const;
 
   std::vector<Part> parts;
+  ChecksumFormat format;
   std::vector<uint32_t> checksums;
   Buffer inline_bytes;
   std::vector<device::AlignedBuffer> buffers;
@@ -52,10 +63,16 @@ class FetchWork {
   std::vector<ByteView> gather;
 
  private:
-  Result<void> take_piece(const store::FoundPiece& piece);
-  Result<void> add_extent(const Part& part, const std::string& device_name, uint32_t& pieces);
-  void add_inline(const Part& part, uint32_t& pieces);
-  void put_piece(uint64_t length, bool hole, uint32_t checksum);
+  Result<void> take_piece(const store::FoundPiece& piece, uint32_t akey);
+  Result<void> verify_part(const Part& part, const std::string& device_name) const;
+  uint32_t add_pieces(const Part& part);
+  const uint32_t* stored_checksum(const Part& part, uint64_t begin, uint64_t end) const;
+  void put_piece(uint64_t length, const uint32_t* checksum);
+  uint64_t reply_body_bytes() const;
+  Error damaged(const Part& part, uint64_t begin, uint64_t end, const std::string& where) const;
+
+  uint64_t unit_ = 0;  // pieces are cut at multiples of it
+  std::vector<uint32_t> reply_checksums_;
 };
 
 }  // namespace varve::object

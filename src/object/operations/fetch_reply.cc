@@ -1,14 +1,14 @@
-#include "base/checksum.h"
 #include "object/decode.h"
 #include "object/operations/fetch.h"
 
 namespace varve::object {
 namespace {
-constexpr uint64_t kChunk = store::kChunkBytes;
 
-uint64_t chunks_of(uint64_t skip, uint64_t length) {
-  return length == 0 ? 0 : (skip + length - 1) / kChunk - skip / kChunk + 1;
+// Cells of a grid of `unit` bytes that [skip, skip + length) touches.
+uint64_t cells_of(uint64_t skip, uint64_t length, uint64_t unit) {
+  return length == 0 ? 0 : (skip + length - 1) / unit - skip / unit + 1;
 }
+
 }  // namespace
 
 void FetchWork::reset() {
@@ -63,55 +63,73 @@ Result<void> FetchWork::prepare(ByteView request_body) {
   return {};
 }
 
-Result<void> FetchWork::take_piece(const store::FoundPiece& piece) {
+Error FetchWork::damaged(const Part& part, uint64_t begin, uint64_t end, const std::string& where) const {
+  const store::AkeyFetch& akey = found[part.akey];
+  const bool array = akey.kind == store::ValueKind::kArray;
+  const std::string what = array ? "the extent from record " + std::to_string(part.run_index) + " on" : "the value";
+  return Error(Code::kChecksum,
+               "object " + target.oid.to_string() + ", dkey " + shown(dkey) + ", akey " + shown(akey.akey) +
+                   ": bytes " + std::to_string(begin) + " to " + std::to_string(end) + " of " + what +
+                   " do not match their checksum (" + checksum_name(format.kind) + "), " + where +
+                   "; write the data again, or restore it");
+}
+
+Result<void> FetchWork::take_piece(const store::FoundPiece& piece, uint32_t akey) {
   if (piece.length == 0) return {};
   Part part;
   part.length = piece.length;
+  part.akey = akey;
   if (piece.kind == store::FoundPiece::Kind::kHole) {
     part.hole = true;
-  } else if (piece.kind == store::FoundPiece::Kind::kInline) {
-    auto good = store::verify_run(piece.run, piece.run_checksums);
-    if (!good.ok())
-      return Error(Code::kChecksum, "object " + target.oid.to_string() + ", dkey '" + std::string(as_text(dkey)) +
-                                        "': a value in the heap is damaged: " + std::string(good.error().text()));
+    parts.push_back(part);
+    return {};
+  }
+  part.run_offset = piece.run_offset;
+  part.run_length = piece.run_length;
+  part.run_index = piece.run_index;
+  part.skip = piece.skip;
+  part.first_checksum = static_cast<uint32_t>(checksums.size());
+  part.has_checksums = !piece.run_checksums.empty();
+  if (part.has_checksums) {
+    if (piece.run_checksums.size() != format.words(piece.run_length))
+      return Error(Code::kBadFormat, "object " + target.oid.to_string() + ", dkey " + shown(dkey) + ": " +
+                                         std::to_string(piece.run_checksums.size()) + " words of checksums for " +
+                                         std::to_string(piece.run_length) + " bytes; the index is damaged");
+    const uint64_t width = checksum_words(format.kind);
+    const auto words = piece.run_checksums.subspan(
+        piece.skip / format.chunk_bytes * width, cells_of(piece.skip, piece.length, format.chunk_bytes) * width);
+    checksums.insert(checksums.end(), words.begin(), words.end());
+  }
+  if (piece.kind == store::FoundPiece::Kind::kInline) {
+    if (part.has_checksums) {
+      const uint64_t damage = store::find_damage(piece.run, piece.run_checksums, format);
+      if (damage < piece.run_length)
+        return damaged(part, damage, std::min(damage + format.chunk_bytes, piece.run_length), "in the heap");
+    }
     // Room for all was reserved: the views stay.
     const size_t at = inline_bytes.size();
     inline_bytes.insert(inline_bytes.end(), piece.bytes.begin(), piece.bytes.end());
-    part.bytes = ByteView(inline_bytes).subspan(at);
-    part.first_checksum = static_cast<uint32_t>(checksums.size());
-    if (piece.run.size() == piece.bytes.size() && piece.run.size() <= kChunk && piece.run_checksums.size() == 1) {
-      checksums.push_back(piece.run_checksums[0]);
-      part.checksums = 1;
-    }
-  } else {
-    part.run_offset = piece.run_offset;
-    part.run_length = piece.run_length;
-    part.skip = piece.skip;
-    part.first_checksum = static_cast<uint32_t>(checksums.size());
-    if (!piece.run_checksums.empty()) {
-      const uint64_t first = piece.skip / kChunk, count = chunks_of(piece.skip, piece.length);
-      VARVE_ASSERT(first + count <= piece.run_checksums.size(), "a stored run has a checksum for each chunk");
-      checksums.insert(checksums.end(), piece.run_checksums.begin() + static_cast<ptrdiff_t>(first),
-                       piece.run_checksums.begin() + static_cast<ptrdiff_t>(first + count));
-      part.checksums = static_cast<uint32_t>(count);
-    }
+    part.inlined = true;
+    part.loaded = ByteView(inline_bytes).subspan(at);
+    part.loaded_from = part.skip;
   }
   parts.push_back(part);
   return {};
 }
 
-Result<void> FetchWork::take_found() {
+Result<void> FetchWork::take_found(const ChecksumFormat& container) {
+  format = container;
   uint64_t inline_total = 0;
   for (const store::AkeyFetch& fetch : found_in_use())
     for (const store::FoundPiece& piece : fetch.pieces) inline_total += piece.bytes.size();
   inline_bytes.reserve(inline_total);
-  for (size_t i = 0; i < akeys.size(); ++i) {
+  for (uint32_t i = 0; i < akeys.size(); ++i) {
     Akey& akey = akeys[i];
     akey.first_part = static_cast<uint32_t>(parts.size());
     const bool single = found[i].kind == store::ValueKind::kSingle;
     if (single) akey.single_length = found[i].record_size;
     if (!single || akey.single_length <= akey.room)
-      for (const store::FoundPiece& piece : found[i].pieces) VARVE_CHECK(take_piece(piece));
+      for (const store::FoundPiece& piece : found[i].pieces) VARVE_CHECK(take_piece(piece, i));
     akey.parts = static_cast<uint32_t>(parts.size()) - akey.first_part;
   }
   return {};
@@ -124,54 +142,89 @@ uint64_t FetchWork::data_bytes() const {
   return total;
 }
 
-uint64_t FetchWork::reply_body_bytes() const {
-  uint64_t total = 12 + akeys.size() * 17;
-  for (const Part& part : parts) total += 16 * (part.hole ? 1 : chunks_of(part.skip, part.length));
+std::pair<uint64_t, uint64_t> FetchWork::wanted_of(const Part& part) const {
+  const uint64_t chunk = part.has_checksums ? format.chunk_bytes : 1;
+  return {round_down(part.skip, std::max<uint64_t>(chunk, device::kBlockBytes)),
+          std::min(round_up(part.skip + part.length, chunk), part.run_length)};
+}
+
+uint64_t FetchWork::loaded_bytes() const {
+  uint64_t total = 0;
+  for (const Part& part : parts) {
+    if (part.hole || part.inlined) continue;
+    const auto [begin, end] = wanted_of(part);
+    total += end - begin;
+  }
   return total;
 }
 
-void FetchWork::put_piece(uint64_t length, bool hole, uint32_t checksum) {
+uint64_t FetchWork::reply_body_bytes() const {
+  const uint64_t width = checksum_words(format.kind);
+  const uint64_t each = sizeof(FetchedPiece) + (width > 1 ? 4 * width : 0);
+  uint64_t total = 12 + akeys.size() * 21;
+  for (const Part& part : parts)
+    total += part.hole ? sizeof(FetchedPiece) : each * cells_of(part.skip, part.length, unit_);
+  return total;
+}
+
+Result<void> FetchWork::choose_unit() {
+  unit_ = format.kind == ChecksumKind::kOff ? kGiB : format.chunk_bytes;
+  while (reply_body_bytes() > rpc::kBodyBytesMax && unit_ < kGiB) unit_ *= 2;
+  const uint64_t bytes = data_bytes();
+  if (bytes <= network::kBulkBytesMax && reply_body_bytes() <= rpc::kBodyBytesMax) return {};
+  return Error(Code::kOverflow, "a fetch of " + std::to_string(bytes) + " bytes in " +
+                                    std::to_string(parts.size()) +
+                                    " parts does not fit a reply; fetch less at a time");
+}
+
+void FetchWork::put_piece(uint64_t length, const uint32_t* checksum) {
+  const uint32_t width = checksum_words(format.kind);
   Encoder out(body);
-  out.put(length).put(static_cast<uint32_t>(hole)).put(checksum);
+  out.put(length).put(uint32_t{0}).put(width == 1 ? *checksum : 0);
+  if (width > 1) reply_checksums_.insert(reply_checksums_.end(), checksum, checksum + width);
 }
 
-void FetchWork::add_inline(const Part& part, uint32_t& pieces) {
-  for (uint64_t at = 0; at < part.length; at += kChunk) {
-    const ByteView piece = part.bytes.subspan(at, std::min(kChunk, part.length - at));
-    const bool known = part.checksums == 1;
-    put_piece(piece.size(), false, known ? checksums[part.first_checksum] : crc32c(piece));
-    gather.push_back(piece);
-    ++pieces;
-  }
-}
-
-Result<void> FetchWork::add_extent(const Part& part, const std::string& device_name, uint32_t& pieces) {
-  const uint64_t first_chunk = part.skip / kChunk;
-  const uint64_t end = part.skip + part.length;
-  for (uint64_t at = part.skip; at < end;) {
-    const uint64_t chunk = at / kChunk;
-    const uint64_t chunk_begin = chunk * kChunk, chunk_end = std::min(chunk_begin + kChunk, part.run_length);
-    const ByteView whole = part.chunks.subspan(chunk_begin - first_chunk * kChunk, chunk_end - chunk_begin);
-    const uint64_t piece_end = std::min(end, chunk_end);
-    const ByteView piece = whole.subspan(at - chunk_begin, piece_end - at);
-    uint32_t checksum = 0;
-    if (part.checksums > 0) {
-      checksum = crc32c(whole);
-#ifndef VARVE_PLANT_checksum_not_verified
-      if (checksum != checksums[part.first_checksum + (chunk - first_chunk)])
-        return Error(Code::kChecksum, "object " + target.oid.to_string() + ", dkey '" + std::string(as_text(dkey)) +
-                                          "': data on device " + device_name + " at offset " +
-                                          std::to_string(part.run_offset + chunk_begin) +
-                                          " does not match its checksum; the device is failing, restore this object");
+Result<void> FetchWork::verify_part(const Part& part, const std::string& device_name) const {
+#ifdef VARVE_PLANT_checksum_not_verified
+  return {};
 #endif
-    }
-    if (part.checksums == 0 || piece.size() != whole.size()) checksum = crc32c(piece);
-    put_piece(piece.size(), false, checksum);
-    gather.push_back(piece);
-    ++pieces;
-    at = piece_end;
+  if (!part.has_checksums || part.inlined) return {};
+  const uint64_t chunk = format.chunk_bytes;
+  const uint32_t* words = &checksums[part.first_checksum];
+  for (uint64_t begin = round_down(part.skip, chunk); begin < part.skip + part.length; begin += chunk) {
+    const uint64_t end = std::min(begin + chunk, part.run_length);
+    if (!checksum_matches(format.kind, part.loaded.subspan(begin - part.loaded_from, end - begin), words))
+      return damaged(part, begin, end,
+                     "on device " + device_name + " from offset " + std::to_string(part.run_offset + begin) + " on");
+    words += checksum_words(format.kind);
   }
   return {};
+}
+
+// The stored checksum of bytes [begin, end) of the run, if there is one of just these.
+const uint32_t* FetchWork::stored_checksum(const Part& part, uint64_t begin, uint64_t end) const {
+  const uint64_t chunk = format.chunk_bytes;
+  if (!part.has_checksums || begin % chunk != 0 || end != std::min(begin + chunk, part.run_length)) return nullptr;
+  return &checksums[part.first_checksum + (begin - round_down(part.skip, chunk)) / chunk * checksum_words(format.kind)];
+}
+
+uint32_t FetchWork::add_pieces(const Part& part) {
+  uint32_t pieces = 0;
+  const uint64_t end = part.skip + part.length;
+  for (uint64_t at = part.skip; at < end; ++pieces) {
+    const uint64_t piece_end = std::min(end, round_down(at, unit_) + unit_);
+    const ByteView piece = part.loaded.subspan(at - part.loaded_from, piece_end - at);
+    const uint32_t* checksum = stored_checksum(part, at, piece_end);
+    uint32_t made[kChecksumWordsMax];
+    if (!checksum) {
+      checksum_chunk(format.kind, piece, made);
+      checksum = made;
+    }
+    put_piece(piece.size(), checksum);
+    gather.push_back(piece);
+    at = piece_end;
+  }
+  return pieces;
 }
 
 Result<void> FetchWork::build_reply(Epoch epoch, const std::string& device_name) {
@@ -184,18 +237,19 @@ Result<void> FetchWork::build_reply(Epoch epoch, const std::string& device_name)
     const size_t count_at = body.size();
     uint32_t pieces = 0;
     out.put(pieces);
+    reply_checksums_.clear();
     for (uint32_t p = 0; p < akey.parts; ++p) {
       const Part& part = parts[akey.first_part + p];
       if (part.hole) {
-        put_piece(part.length, true, 0);
+        out.put(part.length).put(uint32_t{1}).put(uint32_t{0});
         ++pieces;
-      } else if (!part.bytes.empty()) {
-        add_inline(part, pieces);
-      } else {
-        VARVE_CHECK(add_extent(part, device_name, pieces));
+        continue;
       }
+      VARVE_CHECK(verify_part(part, device_name));
+      pieces += add_pieces(part);
     }
     std::memcpy(body.data() + count_at, &pieces, sizeof pieces);
+    out.put(static_cast<uint32_t>(reply_checksums_.size())).raw(std::as_bytes(std::span(reply_checksums_)));
   }
   return {};
 }

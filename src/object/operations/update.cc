@@ -1,6 +1,6 @@
 #include "object/operations/update.h"
 
-#include "base/checksum.h"
+#include "object/decode.h"
 
 namespace varve::object {
 namespace {
@@ -34,18 +34,24 @@ struct Credit {
   }
 };
 
+// What has no checksums in the container's format gets them here.
 Result<void> verify(UpdateWork& work) {
+  const ChecksumFormat& format = work.integrity.checksums;
+  const ChecksumFormat sent{format.kind, work.checksum_bytes};
   for (UpdateWork::Value& value : work.values) {
     if (value.length == 0) continue;
     if (value.has_checksums) {
-      auto good = store::verify_run(value.bytes, {work.checksums.data() + value.first_checksum, value.checksums});
-      if (!good.ok())
-        return Error(Code::kChecksum, "object " + work.target.oid.to_string() +
-                                          ": data of an update was damaged on its way: " +
-                                          std::string(good.error().text()) + "; send it again");
-      continue;
+      const std::span<const uint32_t> words{work.checksums.data() + value.first_checksum, value.checksums};
+      const bool compare = work.integrity.verify_on_write || sent != format;
+      const uint64_t damage = compare ? store::find_damage(value.bytes, words, sent) : value.length;
+      if (damage < value.length)
+        return Error(Code::kChecksum,
+                     "object " + work.target.oid.to_string() + ", dkey " + shown(work.dkey) + ", akey " +
+                         shown(work.akeys[value.akey].name) + ": data of an update was damaged on its way, " +
+                         std::to_string(damage) + " bytes from its start or soon after; send it again");
+      if (sent == format) continue;
     }
-    const std::vector<uint32_t> made = store::checksum_run(Gather(&value.bytes, 1));
+    const std::vector<uint32_t> made = store::checksum_run(Gather(&value.bytes, 1), format);
     value.first_checksum = static_cast<uint32_t>(work.checksums.size());
     value.checksums = static_cast<uint32_t>(made.size());
     work.checksums.insert(work.checksums.end(), made.begin(), made.end());
@@ -176,10 +182,11 @@ Task<void> Service::update(rpc::Request& request) {
     work = std::move(idle_updates_.back());
     idle_updates_.pop_back();
   }
-  Result<void> ready = work->prepare(request.body(), request.bulk_bytes());
+  Result<void> ready = work->prepare(request.body());
   if (ready.ok()) {
     auto found = find(work->target, Access::kWrite);
-    if (!found.ok()) ready = std::move(found.error());
+    if (found.ok()) ready = work->plan(store_.integrity(**found), request.bulk_bytes());
+    else ready = std::move(found.error());
   }
   Result<Epoch> stored = kEpochNone;
   if (ready.ok()) {
@@ -192,6 +199,7 @@ Task<void> Service::update(rpc::Request& request) {
       else ready = Error(Code::kTimedOut, "the target was busy with other data until the deadline");
     }
     if (ready.ok()) ready = co_await receive_update(*work, request);
+    if (ready.code() == Code::kChecksum) ++counters_.damaged_writes;
     if (ready.ok()) {
       stored = co_await store_update(*work, request.deadline());
       if (stored.ok()) reserved.taken();

@@ -9,9 +9,10 @@ namespace varve::object {
 
 class UpdateWork {
  public:
-  // Decodes and checks `body`; views point into it. kProtocol, kInvalid, kKeyTooBig, kBadIo (data and
-  // lengths do not agree).
-  Result<void> prepare(ByteView body, uint64_t bulk_bytes);
+  // Decodes and checks `body`; views point into it. kProtocol, kInvalid, kKeyTooBig.
+  Result<void> prepare(ByteView body);
+  // Then, for a container of this integrity. kBadIo: data, lengths and checksums do not agree.
+  Result<void> plan(const Integrity& container, uint64_t bulk_bytes);
   // Forgets all but the memory.
   void reset();
 
@@ -19,7 +20,7 @@ class UpdateWork {
   struct Value {
     uint64_t length = 0;  // 0: punch
     uint32_t akey = 0;
-    uint32_t first_checksum = 0, checksums = 0;
+    uint32_t first_checksum = 0, checksums = 0;  // words
     bool has_checksums = false;  // from the client, to be verified
     bool in_extent = false;
     ByteView bytes;              // where the data is now
@@ -31,6 +32,8 @@ class UpdateWork {
   Target target;
   ByteView dkey;
   uint64_t conditions = 0;
+  uint32_t checksum_bytes = 0;  // that one of the client's checksums covers
+  Integrity integrity;
   struct Akey {
     ByteView name;
     ValueKind kind = ValueKind::kSingle;

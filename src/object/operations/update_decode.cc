@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "object/decode.h"
 #include "object/operations/update.h"
 
@@ -21,7 +23,7 @@ Result<void> UpdateWork::add_value(Akey& akey, uint64_t length, uint32_t& next_c
   value.length = length;
   value.akey = static_cast<uint32_t>(&akey - akeys.data());
   value.in_extent = length >= extent_from_;
-  const uint64_t wanted = (length + store::kChunkBytes - 1) / store::kChunkBytes;
+  const uint64_t wanted = ChecksumFormat{integrity.checksums.kind, checksum_bytes}.words(length);
   if (akey.checksums > 0) {
     if (wanted > akey.checksums - next_checksum)
       return Error(Code::kBadIo, "an update carries fewer checksums than its data needs");
@@ -64,7 +66,7 @@ Result<void> UpdateWork::add_values(Akey& akey) {
   return {};
 }
 
-Result<void> UpdateWork::prepare(ByteView body, uint64_t bulk_bytes) {
+Result<void> UpdateWork::prepare(ByteView body) {
   Decoder in(body);
   target = decode_target(in);
   extent_from_ = store::kInlineBytesBelow;
@@ -73,6 +75,7 @@ Result<void> UpdateWork::prepare(ByteView body, uint64_t bulk_bytes) {
       if (pool == target.pool) extent_from_ = policy.extent_from;
   dkey = in.string();
   conditions = in.get<uint64_t>();
+  checksum_bytes = in.get<uint32_t>();
   const uint32_t count = in.get<uint32_t>();
   if (!in.ok() || count > in.rest().size()) return malformed();
   for (uint32_t i = 0; i < count; ++i) {
@@ -95,10 +98,16 @@ Result<void> UpdateWork::prepare(ByteView body, uint64_t bulk_bytes) {
   if (!in.done()) return malformed();
   VARVE_CHECK(check_key(dkey, "dkey"));
   if (akeys.empty()) return Error(Code::kInvalid, "an update names no akey");
-  for (Akey& akey : akeys) {
-    VARVE_CHECK(check_key(akey.name, "akey"));
-    VARVE_CHECK(add_values(akey));
-  }
+  for (const Akey& akey : akeys) VARVE_CHECK(check_key(akey.name, "akey"));
+  return {};
+}
+
+Result<void> UpdateWork::plan(const Integrity& container, uint64_t bulk_bytes) {
+  integrity = container;
+  if (!std::has_single_bit(checksum_bytes) || checksum_bytes < kChecksumChunkBytesMin)
+    return Error(Code::kInvalid, "an update's checksums are over " + std::to_string(checksum_bytes) +
+                                     " bytes each; make it a power of two, and 1024 at least");
+  for (Akey& akey : akeys) VARVE_CHECK(add_values(akey));
   uint64_t total = 0;
   for (const Value& value : values)
     if (__builtin_add_overflow(total, value.length, &total)) total = ~0ULL;
