@@ -50,6 +50,13 @@ struct Integrity {
   bool operator==(const Integrity&) const = default;
 };
 
+// How a pool's data is scrubbed (values of DAOS_PROP_PO_SCRUB_MODE).
+struct ScrubPolicy {
+  enum class Mode : uint8_t { kOff, kLazy, kTimed } mode = Mode::kOff;
+  uint32_t period_s = 604'800;  // from the beginning of one pass to that of the next
+  uint32_t threshold = 0;       // so many damaged runs, and the target is reported; 0: never
+};
+
 // One checksum over bytes that come in pieces.
 class ChunkChecksum {
  public:

@@ -11,12 +11,13 @@ namespace {
 Result<void> query(Context& context) {
   VARVE_TRY(client::Session * session, context.session());
   VARVE_TRY(const pool::SystemInfo info, session->wait(session->query_system()));
-  Table table({"rank", "target", "state", "device", "kind", "size", "unreserved", "address"});
+  Table table({"rank", "target", "state", "device", "kind", "size", "unreserved", "damage", "address"});
   nlohmann::json targets = nlohmann::json::array();
   for (const pool::TargetInfo& target : info.targets) {
     table.add({std::to_string(info.rank), std::to_string(target.index), target.state, target.device,
                target.device_kind, format_bytes(target.size_bytes),
                format_bytes(target.unreserved_bytes),
+               std::to_string(target.integrity.damaged_reads + target.integrity.scrub_errors),
                target.addresses.empty() ? "" : target.addresses.back()});
     targets.push_back({{"index", target.index},
                        {"state", target.state},
@@ -24,7 +25,12 @@ Result<void> query(Context& context) {
                        {"device_kind", target.device_kind},
                        {"size_bytes", target.size_bytes},
                        {"unreserved_bytes", target.unreserved_bytes},
-                       {"addresses", target.addresses}});
+                       {"addresses", target.addresses},
+                       {"damaged_writes", target.integrity.damaged_writes},
+                       {"damaged_reads", target.integrity.damaged_reads},
+                       {"scrub_passes", target.integrity.scrub_passes},
+                       {"scrubbed_bytes", target.integrity.scrubbed_bytes},
+                       {"scrub_errors", target.integrity.scrub_errors}});
   }
   nlohmann::json members = nlohmann::json::array();
   members.push_back({{"rank", info.rank},

@@ -45,8 +45,22 @@ class EngineTest : public testing::Test {
     engine_.reset();
   }
 
-  static Task<Result<std::unique_ptr<device::Device>>> open_device() {
-    co_return device::open_memory(kDeviceBytes);
+  Task<Result<std::unique_ptr<device::Device>>> open_device() {
+    auto device = device::open_memory(kDeviceBytes);
+    devices_.push_back(device->get());
+    co_return std::move(device);
+  }
+  // One bit of where a device has these bytes. False: it has them nowhere.
+  bool flip(ByteView bytes) {
+    for (device::Device* device : devices_) {
+      std::byte* begin = device->direct(0);
+      std::byte* end = begin + kDeviceBytes;
+      std::byte* found = std::search(begin, end, bytes.begin(), bytes.end());
+      if (found == end) continue;
+      found[bytes.size() / 2] ^= std::byte{4};
+      return true;
+    }
+    return false;
   }
   std::vector<std::unique_ptr<network::Network>> networks(const char* host, Executor& executor) {
     std::vector<std::unique_ptr<network::Network>> networks;
@@ -56,7 +70,7 @@ class EngineTest : public testing::Test {
   Seams seams() {
     Seams seams;
     seams.executor = [this](uint32_t index) -> Executor& { return *executors_[index]; };
-    seams.device = [](uint32_t, Executor&) { return open_device(); };
+    seams.device = [this](uint32_t, Executor&) { return open_device(); };
     seams.networks = [this](uint32_t, Executor& executor) {
       return Result<std::vector<std::unique_ptr<network::Network>>>(networks("server", executor));
     };
@@ -188,6 +202,7 @@ class EngineTest : public testing::Test {
     return ask<pool::SystemInfo>(pool::kSystemQuery, pool::SystemQuery{}).value().targets[0].unreserved_bytes;
   }
 
+  std::vector<device::Device*> devices_;
   simulation::VirtualTime time_;
   simulation::NetworkSwitch network_;
   std::vector<std::unique_ptr<Executor>> executors_;
@@ -361,6 +376,57 @@ TEST_F(EngineTest, integrity_is_chosen_once) {
   EXPECT_EQ(fetched.code(), Code::kChecksum);
   EXPECT_NE(fetched.error().text().find("akey 'akey': bytes 0 to 64 of the value"), std::string_view::npos)
       << fetched.error().text();
+}
+
+TEST_F(EngineTest, scrub_marks_what_is_damaged) {
+  make_container();
+  const auto pause = [&](Duration time) {
+    run([](Executor& executor, Duration time) -> Task<int> {
+      co_await executor.sleep_for(time);
+      co_return 0;
+    }(client_executor_, time), client_executor_);
+  };
+  const auto info = [&] { return ask<pool::SystemInfo>(pool::kSystemQuery, pool::SystemQuery{})->targets[0]; };
+  const std::string names[] = {"small", "medium", "large"};
+  const uint64_t sizes[] = {100, 3000, 100'000};
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(update(names[i], value_of(sizes[i], sizes[i])).ok());
+  ASSERT_TRUE(update_array("array", value_of(50'000, 5)).ok());
+  pool::SetProperties set;
+  set.name = "tank";
+  set.properties = {pool::number_property(16, 3)};
+  EXPECT_EQ(ask<pool::Empty>(pool::kPoolSetProperties, set).code(), Code::kInvalid);
+  set.properties = {pool::number_property(16, 2), pool::number_property(17, 10), pool::number_property(18, 2)};
+  ASSERT_TRUE(ask<pool::Empty>(pool::kPoolSetProperties, set).ok());
+  pause(15s);
+  EXPECT_GE(info().integrity.scrub_passes, 1u);
+  EXPECT_GE(info().integrity.scrubbed_bytes, 150'000u);
+  EXPECT_EQ(info().integrity.scrub_errors, 0u);
+  for (int i = 0; i < 3; ++i) {
+    const Buffer value = value_of(sizes[i], sizes[i]);
+    const ByteView part = ByteView(value).subspan(sizes[i] / 2, 40);
+    ASSERT_TRUE(flip(part));
+    pause(15s);
+    EXPECT_EQ(info().integrity.scrub_errors, static_cast<uint64_t>(i + 1));
+    const auto refused = fetch(names[i]);
+    EXPECT_EQ(refused.code(), Code::kChecksum);
+    EXPECT_NE(refused.error().text().find("a scrubber has found"), std::string_view::npos) << refused.error().text();
+    pause(30s);
+    EXPECT_EQ(info().integrity.scrub_errors, static_cast<uint64_t>(i + 1)) << "found once";
+    EXPECT_EQ(info().state.substr(0, 4), i == 0 ? "up" : "bad:");
+    ASSERT_TRUE(update(names[i], value).ok());
+    auto healed = fetch(names[i]);
+    ASSERT_TRUE(healed.ok());
+    EXPECT_TRUE(healed->data == value);
+  }
+  const Buffer array = value_of(50'000, 5);
+  ASSERT_TRUE(flip(ByteView(array).subspan(40'000, 40)));
+  pause(15s);
+  EXPECT_EQ(info().integrity.scrub_errors, 4u);
+  set.properties = {pool::number_property(16, 0)};
+  ASSERT_TRUE(ask<pool::Empty>(pool::kPoolSetProperties, set).ok());
+  const uint64_t passes = info().integrity.scrub_passes;
+  pause(60s);
+  EXPECT_EQ(info().integrity.scrub_passes, passes);
 }
 
 TEST_F(EngineTest, arrays_with_holes) {

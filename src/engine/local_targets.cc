@@ -46,8 +46,19 @@ Task<pool::TargetInfo> info_of(Target& target) {
   info.addresses = target.addresses();
   info.size_bytes = target.device().size_bytes();
   info.unreserved_bytes = target.store().unreserved_bytes();
-  info.state = target.objects().failure().empty() ? "up" : "failed: " + target.objects().failure();
+  const object::Service& objects = target.objects();
+  info.state = !objects.failure().empty() ? "failed: " + objects.failure()
+               : objects.verdict().empty() ? "up"
+                                           : objects.verdict();
+  const object::Service::Counters& counters = objects.counters();
+  info.integrity = {counters.damaged_writes, counters.damaged_reads, counters.scrub_passes, counters.scrubbed_bytes,
+                    counters.scrub_errors};
   co_return info;
+}
+
+Task<Result<void>> put_scrub(Target& target, Uuid pool, ScrubPolicy policy) {
+  target.objects().set_scrub(pool, policy);
+  co_return Result<void>();
 }
 
 Task<Epoch> advance(Target& target, Epoch not_before) {
@@ -143,6 +154,12 @@ Task<Result<void>> LocalTargets::open_handle(uint32_t target, Uuid pool, Uuid co
 Task<Result<void>> LocalTargets::close_handles(uint32_t target, std::vector<Uuid> handles) {
   Target& where = *targets_[target];
   co_return co_await run_on<Result<void>>(where.executor(), [&where, handles] { return drop_handles(where, handles); });
+}
+
+Task<Result<void>> LocalTargets::set_scrub(uint32_t target, Uuid pool, ScrubPolicy policy) {
+  Target& where = *targets_[target];
+  co_return co_await run_on<Result<void>>(where.executor(),
+                                          [&where, pool, policy] { return put_scrub(where, pool, policy); });
 }
 
 Task<Result<pool::Targets::Space>> LocalTargets::space(uint32_t target, Uuid pool) {

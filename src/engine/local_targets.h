@@ -20,6 +20,7 @@ class LocalTargets final : public pool::Targets {
   Task<Result<void>> destroy_container(uint32_t target, Uuid pool, Uuid container) override;
   Task<Result<void>> open_handle(uint32_t target, Uuid pool, Uuid container, Uuid handle, bool writable) override;
   Task<Result<void>> close_handles(uint32_t target, std::vector<Uuid> handles) override;
+  Task<Result<void>> set_scrub(uint32_t target, Uuid pool, ScrubPolicy policy) override;
   Task<Result<Space>> space(uint32_t target, Uuid pool) override;
   Task<pool::TargetInfo> info(uint32_t target) override;
   Task<Epoch> advance_epoch(uint32_t target, Epoch not_before) override;

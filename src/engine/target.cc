@@ -63,6 +63,7 @@ Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
 void Target::start_background() {
   objects_->all_handles_known();
   executor_.spawn(objects_->reclaim_in_background());
+  executor_.spawn(objects_->scrub_in_background());
 }
 
 Task<Result<void>> Target::close() {

@@ -15,7 +15,8 @@ uint64_t allocated(uint64_t bytes) { return round_up(bytes, kRefUnit); }
 DataKind kind_of(uint8_t kind) { return static_cast<DataKind>(kind); }
 bool is_kind(uint8_t kind) { return kind <= static_cast<uint8_t>(DataKind::kExtent); }
 
-constexpr uint8_t kFlagsKnown = kFlagEmbedded | kFlagChecksums | kFlagPrepared | kFlagCounted;
+constexpr uint8_t kFlagsKnown =
+    kFlagEmbedded | kFlagChecksums | kFlagPrepared | kFlagCounted | kFlagCorrupt;
 constexpr uint8_t kContainerFlagsKnown = kContainerTrustsWriters | kContainerNotScrubbed;
 // Bytes that may be inline; extents are of at most 2^34 bytes.
 constexpr uint64_t kInlineBytesMax = 32 * kKiB;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -27,6 +28,7 @@ class Service {
     // Updates that arrived damaged and were refused; fetches that met stored data that is damaged.
     uint64_t damaged_writes = 0, damaged_reads = 0;
     uint64_t rewrites = 0, rewritten_bytes = 0;  // by reclaim
+    uint64_t scrub_passes = 0, scrubbed_bytes = 0, scrub_errors = 0;
   };
 
   // All outlive the service. `device_name`: for errors.
@@ -69,6 +71,12 @@ class Service {
   Result<void> hold_epoch(Epoch epoch, Duration lease);
   // Gives space back, merges versions; ends when stop() was called.
   Task<void> reclaim_in_background();
+  // How a pool is scrubbed from now on.
+  void set_scrub(const Uuid& pool, ScrubPolicy policy);
+  // Compares what is stored with its checksums and marks what is damaged; ends when stop() was called.
+  Task<void> scrub_in_background();
+  // Empty, or which pool has more damage here than its threshold allows.
+  const std::string& verdict() const { return verdict_; }
   // Refuses requests from now on (kShutdown) and ends the background.
   Task<void> stop();
   // Empty, or why the device cannot be used any more.
@@ -139,7 +147,26 @@ class Service {
   Signal reclaim_wanted_;
   Gate background_;
   bool stopping_ = false;
-  std::string failure_;
+  std::string failure_, verdict_;
+  // --- scrub
+  struct ScrubState {
+    ScrubPolicy policy;
+    Instant next_pass{0};
+    uint64_t errors = 0;  // since the start
+  };
+  bool scrubs(const Uuid& pool) const;
+  Task<void> scrub_pool(Uuid pool);
+  Task<bool> scrub_container(Uuid pool, Uuid container);
+  Task<Result<uint64_t>> check_runs(const ChecksumFormat& format, Uuid pool, Uuid container,
+                                    std::vector<store::ScrubRun>& runs);
+  Task<Result<void>> note_damage(Uuid pool, Uuid container, const store::ScrubRun& run, uint64_t from);
+  // After so many bytes: bounds the rate, and waits for quiet where the pool is lazy.
+  Task<void> pause_scrub(Uuid pool, uint64_t bytes);
+  std::map<Uuid, ScrubState> scrubs_;
+  Signal scrub_wanted_;
+  uint64_t requests() const {
+    return counters_.updates + counters_.fetches + counters_.punches + counters_.lists;
+  }
   struct Hold {
     Epoch epoch;
     Instant until;

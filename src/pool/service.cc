@@ -24,6 +24,7 @@ Task<Result<void>> Service::recover() {
   for (const PoolRecord& pool : all_pools(shell_.store)) {
     if (pool.state == PoolState::kReady) {
       VARVE_CO_CHECK(co_await tell_policy(pool));
+      VARVE_CO_CHECK(co_await tell_scrub(pool));
       continue;
     }
     const bool creating = pool.state == PoolState::kCreating;
@@ -54,6 +55,13 @@ Task<Result<void>> Service::tell_policy(PoolRecord pool) {
   const Result<Targets::Policy> known = policy_of(pool);
   const Targets::Policy policy = known.ok() ? *known : Targets::Policy{};
   const auto one = [&](uint32_t target) { return targets_.set_policy(target, pool.uuid, policy); };
+  auto results = co_await on_each<void>(std::min(pool.targets, targets_.count()), one);
+  co_return all_of(results);
+}
+
+Task<Result<void>> Service::tell_scrub(PoolRecord pool) {
+  VARVE_CO_TRY(const ScrubPolicy policy, scrub_policy_of(pool.properties));
+  const auto one = [&](uint32_t target) { return targets_.set_scrub(target, pool.uuid, policy); };
   auto results = co_await on_each<void>(std::min(pool.targets, targets_.count()), one);
   co_return all_of(results);
 }
@@ -114,6 +122,7 @@ Task<Result<Buffer>> Service::create(CreatePool request, Caller caller) {
   reply.info.space.target_free_min = reply.info.space.target_free_max = pool.bytes_per_target;
   Buffer body = encode(reply);
   VARVE_CO_CHECK(co_await shell_.commit(finish_create(pool), request.operation, kPoolCreate, body));
+  VARVE_CO_CHECK(co_await tell_scrub(pool));
   co_return std::move(body);
 }
 
@@ -196,6 +205,7 @@ Task<Result<Buffer>> Service::change_properties(SetProperties request, Caller ca
   const Property* label = find_property(request.properties, 1);
   VARVE_CO_TRY(const PoolRecord pool, find_pool(shell_.store, label ? label->text : request.name));
   VARVE_CO_CHECK(co_await tell_policy(pool));
+  VARVE_CO_CHECK(co_await tell_scrub(pool));
   co_return std::move(body);
 }
 

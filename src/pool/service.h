@@ -32,6 +32,8 @@ class Service {
   Task<Result<void>> create_on_targets(PoolRecord pool);
   Task<Result<void>> destroy_on_targets(PoolRecord pool);
   Task<Result<void>> tell_policy(PoolRecord pool);
+  // Tells the targets how the pool is scrubbed.
+  Task<Result<void>> tell_scrub(PoolRecord pool);
   // PoolInfo with the targets' space.
   Task<Result<PoolInfo>> inspect(PoolRecord pool);
   placement::PoolMap map_of(const PoolRecord& pool) const;

@@ -105,6 +105,25 @@ const Property* find_property(const std::vector<Property>& properties, uint32_t 
   return nullptr;
 }
 
+Result<ScrubPolicy> scrub_policy_of(const std::vector<Property>& properties) {
+  ScrubPolicy policy;
+  const auto number = [&](uint32_t type, const char* name, uint64_t least, uint64_t most,
+                          uint64_t otherwise) -> Result<uint64_t> {
+    const Property* property = find_property(properties, type);
+    if (!property) return otherwise;
+    if (!property->is_text && property->number >= least && property->number <= most) return property->number;
+    return Error(Code::kInvalid, std::string("property ") + name + ": take a number from " + std::to_string(least) +
+                                     " to " + std::to_string(most));
+  };
+  VARVE_TRY(const uint64_t mode, number(16, "scrub (0 off, 1 lazy, 2 timed)", 0, 2, 0));
+  VARVE_TRY(const uint64_t period, number(17, "scrub_freq (seconds)", 1, ~0U, policy.period_s));
+  VARVE_TRY(const uint64_t threshold, number(18, "scrub_thresh (errors)", 0, ~0U, 0));
+  policy.mode = static_cast<ScrubPolicy::Mode>(mode);
+  policy.period_s = static_cast<uint32_t>(period);
+  policy.threshold = static_cast<uint32_t>(threshold);
+  return policy;
+}
+
 void merge_properties(std::vector<Property>& properties, const std::vector<Property>& changes) {
   for (const Property& change : changes) {
     const auto same = [&](const Property& property) { return property.type == change.type; };

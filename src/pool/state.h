@@ -1,6 +1,7 @@
 // What the pool service keeps in the key-value store, and under which keys (docs/formats/key_value.md).
 #pragma once
 
+#include "base/chunk_checksum.h"
 #include "consensus/key_value.h"
 #include "pool/targets.h"
 #include "pool/wire.h"
@@ -82,6 +83,9 @@ Result<void> check_properties(const std::vector<Property>& properties);
 // Each of `changes` replaces the one of its type.
 void merge_properties(std::vector<Property>& properties, const std::vector<Property>& changes);
 const Property* find_property(const std::vector<Property>& properties, uint32_t type);
+// DAOS_PROP_PO_SCRUB_MODE, _FREQ, _THRESH: what they say, the defaults where they are silent. kInvalid
+// names the property and what it may be.
+Result<ScrubPolicy> scrub_policy_of(const std::vector<Property>& properties);
 Property number_property(uint32_t type, uint64_t number);
 Property text_property(uint32_t type, std::string text);
 // What the targets do with a pool's data. kInvalid, kNotSupported: a value that is none, or none here.

@@ -46,6 +46,8 @@ class Targets {
   virtual Task<Result<void>> set_policy(uint32_t target, Uuid pool, Policy policy) = 0;
   // Orders the merge of what nobody can see, up to `epoch`.
   virtual Task<Result<void>> aggregate(uint32_t target, Uuid pool, Uuid container, Epoch epoch) = 0;
+  // How the pool is scrubbed from now on; not kept by the target.
+  virtual Task<Result<void>> set_scrub(uint32_t target, Uuid pool, ScrubPolicy policy) = 0;
 
   struct Space {
     uint64_t reserved = 0, used = 0;

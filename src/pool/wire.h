@@ -49,14 +49,26 @@ struct SystemQuery {
   template <class Archive>
   void visit(Archive& archive) { archive(protocol_version); }
 };
+// Since the target's start.
+struct IntegrityCounters {
+  uint64_t damaged_writes = 0;  // updates refused, for they arrived damaged
+  uint64_t damaged_reads = 0;   // fetches refused, for what is stored is damaged
+  uint64_t scrub_passes = 0, scrubbed_bytes = 0;
+  uint64_t scrub_errors = 0;    // damaged runs that a scrub has marked
+  template <class Archive>
+  void visit(Archive& archive) { archive(damaged_writes, damaged_reads, scrub_passes, scrubbed_bytes, scrub_errors); }
+};
 struct TargetInfo {
   uint32_t index = 0;
   std::string device, device_kind;
   std::vector<std::string> addresses;
   uint64_t size_bytes = 0, unreserved_bytes = 0;
-  std::string state;  // "up", or "failed: WHY"
+  std::string state;  // "up", "failed: WHY", or "bad: WHY" (more damage than a pool's scrub_thresh)
+  IntegrityCounters integrity;
   template <class Archive>
-  void visit(Archive& archive) { archive(index, device, device_kind, addresses, size_bytes, unreserved_bytes, state); }
+  void visit(Archive& archive) {
+    archive(index, device, device_kind, addresses, size_bytes, unreserved_bytes, state, integrity);
+  }
 };
 struct SystemInfo {
   Uuid uuid;

@@ -364,6 +364,7 @@ FoundPiece ArrayView::found(const Piece& piece) const {
   const auto* extent = heap_.at<ExtentRecord>(piece.extent);
   found.run_length = extent->count * record_size_;
   found.run_index = piece.extent_index;
+  found.corrupt = extent->flags & kFlagCorrupt;
   found.skip = (piece.begin - piece.extent_index) * record_size_;
   if (static_cast<DataKind>(extent->kind) == DataKind::kInline) {
     found.kind = FoundPiece::Kind::kInline;

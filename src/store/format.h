@@ -133,6 +133,8 @@ inline constexpr uint8_t kFlagChecksums = 2;  // the caller gave checksums
 inline constexpr uint8_t kFlagPrepared = 4;   // of a transaction that is not decided yet
 // The words of the checksums are counted where they stand; else there is one for each 32 KiB.
 inline constexpr uint8_t kFlagCounted = 8;
+// A scrubber found that the data is not what its checksums were made of: nobody gets it any more.
+inline constexpr uint8_t kFlagCorrupt = 16;
 
 // A single value. kInline: its bytes follow; kExtent: a device place; then the words of the
 // checksums if there is more than one, or they are counted.

@@ -97,6 +97,7 @@ struct FoundPiece {
   // of it.
   uint64_t run_offset = 0, run_length = 0, skip = 0;
   uint64_t run_index = 0;                   // arrays: the run's first record
+  bool corrupt = false;                     // marked: not to be given to anybody
   ByteView run;                             // kInline: the whole stored run
   std::span<const uint32_t> run_checksums;  // of the whole run; in the heap, same validity
 };
@@ -288,6 +289,28 @@ struct Rewrite {
   bool in_extent = true;        // the new run belongs on the device, not in the heap
 };
 
+// A stored run, by what it is found again: to be compared with its checksums.
+struct ScrubRun {
+  ObjectId oid;
+  Buffer dkey, akey;
+  ValueKind kind = ValueKind::kSingle;
+  uint64_t index = 0;  // arrays: its first record
+  uint64_t epoch = 0;
+  uint16_t minor = 0;
+  bool inlined = false;                        // in the heap, and found to be damaged already
+  uint64_t offset = 0, length = 0;             // else on the device
+  std::vector<uint32_t> checksums;
+};
+// Where a scrubber stands in a container; default: at its beginning.
+struct ScrubCursor {
+  bool have_object = false, in_object = false, have_dkey = false, in_dkey = false,
+       have_akey = false, in_akey = false;
+  ObjectId oid;
+  Buffer dkey, akey;
+  int size_class = 0;
+  uint64_t next_index = 0;
+};
+
 class Container;  // one container of one pool on this target; owned by the store
 
 class Store {
@@ -404,6 +427,13 @@ class Store {
   // in one transaction. kAgain: they are not what they were; kNoSpace. After any error the extent is
   // still reserved.
   virtual Result<Lsn> finish_rewrite(const Rewrite& job, const Data& data) = 0;
+
+  // Stored runs from the cursor on, which moves, about `budget` records of them; runs that carry no
+  // checksums or are marked are left out. False: that was the last. Pin the volume before.
+  virtual bool scrub(const Container& container, ScrubCursor& cursor, uint32_t budget,
+                     std::vector<ScrubRun>& runs) const = 0;
+  // From now on readers of it are refused. kNonexistent: it is gone meanwhile, or marked already.
+  virtual Result<Lsn> mark_corrupt(Container& container, const ScrubRun& run) = 0;
 };
 
 }  // namespace varve::store

@@ -104,6 +104,9 @@ class StoreImpl final : public Store {
   void fetch_batch(Container& container, std::span<Fetch> fetches,
                    std::span<Result<void>> results) override;
   Result<Lsn> punch(Container& container, const Punch& punch) override;
+  bool scrub(const Container& container, ScrubCursor& cursor, uint32_t budget,
+             std::vector<ScrubRun>& runs) const override;
+  Result<Lsn> mark_corrupt(Container& container, const ScrubRun& run) override;
 
   const Conflict& last_conflict() const override { return conflict_; }
   Result<Lsn> commit(Container& container, TransactionId id) override;

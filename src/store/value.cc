@@ -145,6 +145,7 @@ const VersionRecord* visible_version(const Heap& heap, Ref head, const ReadPoint
 FoundPiece found_value(const VersionRecord& version) {
   FoundPiece piece;
   piece.length = piece.run_length = version.length;
+  piece.corrupt = version.flags & kFlagCorrupt;
   const auto kind = static_cast<DataKind>(version.kind);
   if (kind == DataKind::kInline) {
     piece.kind = FoundPiece::Kind::kInline;

@@ -211,6 +211,7 @@ Task<void> Service::reclaim_in_background() {
 
 Task<void> Service::stop() {
   stopping_ = true;
+  scrub_wanted_.notify_all();
   reclaim_wanted_.notify_all();
   pass_done_.notify_all();
   co_await background_.close();

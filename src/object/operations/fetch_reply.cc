@@ -100,7 +100,13 @@ Result<void> FetchWork::take_piece(const store::FoundPiece& piece, uint32_t akey
         piece.skip / format.chunk_bytes * width, cells_of(piece.skip, piece.length, format.chunk_bytes) * width);
     checksums.insert(checksums.end(), words.begin(), words.end());
   }
-  if (piece.kind == store::FoundPiece::Kind::kInline) {
+  const bool inlined = piece.kind == store::FoundPiece::Kind::kInline;
+  if (piece.corrupt)
+    return damaged(part, 0, part.run_length,
+                   inlined ? "as a scrubber has found, in the heap"
+                           : "as a scrubber has found, on the device from offset " +
+                                 std::to_string(part.run_offset) + " on");
+  if (inlined) {
     if (part.has_checksums) {
       const uint64_t damage = store::find_damage(piece.run, piece.run_checksums, format);
       if (damage < piece.run_length)

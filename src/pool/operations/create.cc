@@ -59,6 +59,7 @@ Result<Decision<PoolRecord>> begin_create(const State& state, const CreatePool& 
   VARVE_CHECK(set_first_owner(pool.properties, kGuardedPool, "pool '" + pool.label + "'", context));
   VARVE_CHECK(check_properties(pool.properties));
   VARVE_CHECK(policy_of(pool));
+  VARVE_CHECK(scrub_policy_of(pool.properties));
   if (!pool.label.empty()) VARVE_CHECK(check_label(pool.label, "pool"));
   if (state.get(pool_key(pool.uuid)))
     return Error(Code::kExists, "pool " + pool.uuid.to_string() + " exists already");

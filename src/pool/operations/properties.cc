@@ -20,6 +20,7 @@ Result<Batch> set_properties(const State& state, const SetProperties& request, c
   }
   std::erase_if(changes, [](const Property& property) { return property.type == 1; });
   merge_properties(pool.properties, changes);
+  VARVE_CHECK(scrub_policy_of(pool.properties));
   VARVE_CHECK(check_properties(pool.properties));
   VARVE_CHECK(policy_of(pool));
   batch.push_back({pool_key(pool.uuid), encode(pool)});
