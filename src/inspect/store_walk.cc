@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <set>
 
-#include "store/integrity.h"
 
 namespace varve::inspect {
 namespace {

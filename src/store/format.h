@@ -2,8 +2,10 @@
 // docs/formats/store.md; a change here is a change of the format.
 #pragma once
 
+#include <bit>
 #include <compare>
 
+#include "base/chunk_checksum.h"
 #include "base/ids.h"
 #include "base/transaction_id.h"
 #include "block/volume.h"
@@ -75,6 +77,28 @@ struct ContainerRecord {
 static_assert(sizeof(ContainerRecord) == 56);
 inline constexpr uint8_t kContainerTrustsWriters = 1;  // no comparison of what arrives
 inline constexpr uint8_t kContainerNotScrubbed = 2;
+
+// What a container's record says of its integrity.
+inline void write_integrity(ContainerRecord& record, const Integrity& integrity) {
+  record.checksum_kind = static_cast<uint8_t>(integrity.checksums.kind);
+  record.chunk_shift = static_cast<uint8_t>(std::countr_zero(integrity.checksums.chunk_bytes));
+  record.flags = (integrity.verify_on_write ? 0 : kContainerTrustsWriters) |
+                 (integrity.scrub ? 0 : kContainerNotScrubbed);
+}
+
+// False, and the defaults for what is not possible: the record is damaged.
+inline bool read_integrity(const ContainerRecord& record, Integrity& integrity) {
+  integrity = {};
+  integrity.verify_on_write = !(record.flags & kContainerTrustsWriters);
+  integrity.scrub = !(record.flags & kContainerNotScrubbed);
+  const uint64_t chunk = record.chunk_shift < 32 ? uint64_t{1} << record.chunk_shift : 0;
+  if (record.checksum_kind >= kChecksumKinds || chunk < kChecksumChunkBytesMin ||
+      chunk > kChecksumChunkBytesMax)
+    return false;
+  integrity.checksums.kind = static_cast<ChecksumKind>(record.checksum_kind);
+  integrity.checksums.chunk_bytes = static_cast<uint32_t>(chunk);
+  return true;
+}
 
 // Readers at or above `at` do not see what was written in (to, at].
 struct RollbackRecord {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "store/integrity.h"
 #include "store/store_impl.h"
 
 namespace varve::store {

@@ -187,7 +187,7 @@ bool StoreImpl::scrub(const Container& container, ScrubCursor& cursor, uint32_t 
 }
 
 Result<Lsn> StoreImpl::mark_corrupt(Container& container, const ScrubRun& run) {
-  VARVE_TRY(const Located at, locate(container, run.oid, ~0ULL, run.dkey));
+  VARVE_TRY(const Located at, locate(container, run.oid, ~0ULL, run.dkey, nullptr));
   const AkeyRecord* akey = at.dkey ? find_akey(*at.dkey, at.kinds.akey, run.akey) : nullptr;
   uint8_t* flags = akey && static_cast<ValueKind>(akey->kind) == run.kind
                        ? find_flags(heap_, *akey, run)
