@@ -42,7 +42,7 @@ const std::vector<Known>& pool_properties() {
        "Reclaim strategy",
        Kind::kNumber,
        Setting::kAny,
-       {{0, "disabled"}, {1, "lazy"}, {2, "time"}}},
+       {{0, "disabled"}, {1, "lazy"}, {4, "time"}}},
       {DAOS_PROP_PO_OWNER, "owner", "Owner", Kind::kText},
       {DAOS_PROP_PO_OWNER_GROUP, "group", "Owner's group", Kind::kText},
       {DAOS_PROP_PO_SVC_LIST, "svc_list", "Pool service replicas", Kind::kText},
