@@ -146,12 +146,14 @@ TEST_F(PoolTest, properties) {
   create(request("other")).value();
   SetProperties set;
   set.name = "tank";
-  set.properties = {number_property(5, 3), text_property(1, "lake")};
+  set.properties = {number_property(5, 3)};
+  EXPECT_EQ(set_properties(state, set, context()).code(), Code::kNotSupported);
+  set.properties = {number_property(5, 4), text_property(1, "lake")};
   state.apply(*set_properties(state, set, context()));
   EXPECT_EQ(find_pool(state, "tank").code(), Code::kNonexistent);
   const PoolRecord pool = *find_pool(state, "lake");
   const auto all = effective_properties(pool);
-  EXPECT_EQ(find_property(all, 5)->number, 3u);
+  EXPECT_EQ(find_property(all, 5)->number, 4u);
   EXPECT_EQ(find_property(all, 1)->text, "lake");
   EXPECT_EQ(find_property(all, 10)->number, 4096u);
   set.name = "lake";
