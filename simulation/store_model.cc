@@ -626,9 +626,14 @@ class StoreRun {
     AkeyUpdate akey;
     akey.akey = as_bytes("a");
     akey.single = data;
-    const Update update{{1, 0}, Epoch{++fill_epoch_}, bytes_of(key), 0, {&akey, 1}};
+    Update update{{1, 0}, {}, bytes_of(key), 0, {&akey, 1}};
     if (!ready(machine, transaction_bytes({&update, 1}))) return false;
-    const auto done = machine.store->update(*machine.store->find(kFiller, kFiller), update);
+    // Above what was read: the target remembers reads of all its pools together (seed 144).
+    Result<Lsn> done = Lsn{};
+    do {
+      update.epoch = Epoch{++fill_epoch_};
+      done = machine.store->update(*machine.store->find(kFiller, kFiller), update);
+    } while (done.code() == Code::kTransactionRestart);
     if (!done.ok() && done.code() != Code::kNoSpace) fail("filling: " + done.error().describe());
     return done.ok();
   }

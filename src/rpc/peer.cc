@@ -273,7 +273,8 @@ void PeerImpl::receive(ByteView message, std::unique_ptr<network::IncomingBulk> 
     }
     FrameHeader header;
     const FrameStatus status = parse_frame(message, header);
-    if (status == FrameStatus::kVersion) {
+    // Who has spoken our version does not speak another one later: such a frame is damaged.
+    if (status == FrameStatus::kVersion && !speaks_ours_) {
       other_version(header.version);
       break;
     }
@@ -281,6 +282,7 @@ void PeerImpl::receive(ByteView message, std::unique_ptr<network::IncomingBulk> 
       malformed(describe(status));
       break;
     }
+    speaks_ours_ = true;
     const ByteView frame = message.first(frame_bytes(header));
     message = message.subspan(frame.size());
     const bool beside = header.flags & kBulkBeside;

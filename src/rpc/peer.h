@@ -87,6 +87,7 @@ class PeerImpl final : public Peer, public std::enable_shared_from_this<PeerImpl
   Instant arrival_;              // of the message that is looked at
   Duration usual_time_[2] = {};  // of a good call, smoothed: without and with bulk data beside it
   bool receiving_ = false;       // receive() flushes at its end
+  bool speaks_ours_ = false;     // a good frame of our version has come
   Buffer batch_;
   // Calls by slot, the low bits of their id.
   std::vector<PendingCall*> calls_;
