@@ -88,6 +88,12 @@ std::string number(double value) {
 }
 }  // namespace
 
+double Report::median_of(const std::string& name) const {
+  for (const Row& row : rows_)
+    if (row.name == name) return row.median;
+  return 0;
+}
+
 int Report::finish() const {
   if (options_.json.empty()) return 0;
   std::ofstream file(options_.json);

@@ -39,6 +39,8 @@ class Report {
   // `runs`: one figure per run. Prints the row at once; returns the median.
   double add(const std::string& name, const std::string& unit, std::vector<double> runs,
              const std::string& limit_name = {}, double limit = 0);
+  // The median of a row added before; 0 if there is none.
+  double median_of(const std::string& name) const;
   // Writes the JSON file if one was asked for; the program's exit status.
   int finish() const;
 

@@ -7,7 +7,9 @@
 #include <memory>
 
 #include "base/checksum.h"
+#include "bench/limits.h"
 #include "bench/report.h"
+#include "bench/rocksdb.h"
 #include "block/volume.h"
 #include "runtime/wait.h"
 #include "store/store.h"
@@ -185,6 +187,7 @@ void run_memory(size_t bytes, uint64_t records, MemoryRun& run) {
 void bench_memory(Report& report, size_t bytes, const std::string& size, uint64_t records) {
   if (!report.wanted("store.memory.update." + size) && !report.wanted("store.memory.fetch." + size))
     return;
+  if (bytes < kInlineBytesBelow) touch_memory(records * 500);
   const double copies = measure_memcpy_rate(bytes, 256 * kMiB);
   const double probes = measure_probe_rate(records, kBatch);
   report.add("limit.memory.memcpy." + size + ".rate", "1/s", {copies});
@@ -504,13 +507,16 @@ void bench_open(Report& report) {
 int run(int argc, char** argv) {
   Report report(parse_options(argc, argv));
   const bool quick = report.options().quick;
-  bench_memory(report, 64, "64B", quick ? 100'000 : 2'000'000);
+  bench_memory(report, 64, "64B", quick ? 100'000 : 10'000'000);
+  bench_memory(report, 64, "64B.10k", 10'000);
   bench_memory(report, 4096, "4KiB", quick ? 20'000 : 200'000);
   bench_list(report, quick ? 100'000 : 1'000'000);
   bench_index(report);
   bench_file(report, {"64B", 64, 32, 16, 2'000'000});
   bench_file(report, {"64B.qd1", 64, 1, 1, 10'000});
   bench_file(report, {"4KiB", 4096, 16, 8, 200'000});
+  bench_file(report, {"1MiB", kMiB, 1, 8, 4'000});
+  bench_rocksdb(report, quick ? 100'000 : 2'000'000);
   bench_recovery(report);
   bench_open(report);
   return report.finish();
