@@ -68,7 +68,7 @@ cmd_test() { # [all | filter]
   say "test: building release"
   build_quiet release | tail -1
   say "test: release, unit, model, simulation and real-process tests ($((SECONDS - start)) s in)"
-  VARVE_SEEDS_FACTOR=$([ "$what" = all ] && echo 10 || echo 1) run_ctest release -j2
+  VARVE_SEEDS_FACTOR=$([ "$what" = all ] && echo 10 || echo 1) run_ctest release
   say "test: building the subset for the address and undefined sanitizers ($((SECONDS - start)) s in)"
   build_quiet asan | tail -1
   VARVE_SEEDS=40 run_ctest asan -LE "heavy|process" -E "interface"
