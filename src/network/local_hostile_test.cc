@@ -226,9 +226,16 @@ TEST(LocalHostile, EachRecordThatDoesNotFitEndsTheConnection) {
   expect_closed({
       {"message past the end",
        [&](RawClient& bad) {
-         for (int i = 0; i < 3; ++i) bad.put(Kind::kMessage, 0, 65000, 0, Buffer(65000));
+         // By a writer that does not hear of what was taken: the client's own would begin again at
+         // the front where the engine has been quick.
+         Control unheard;
+         RingWriter blind(&unheard, bad.region.ring(0));
+         for (const uint32_t bytes : {65000u, 65000u, 65000u, 2000u})
+           blind.write(Kind::kMessage, 0, bytes, 0, Buffer(bytes));
+         ASSERT_LT(blind.position(), kRingBytes);
+         ASSERT_GT(blind.position() + record_bytes(65536), kRingBytes);
          const RecordHeader header{65536, Kind::kMessage, 0, 0, 0};
-         std::memcpy(bad.region.ring(0) + 3 * record_bytes(65000), &header, sizeof header);
+         std::memcpy(bad.region.ring(0) + blind.position(), &header, sizeof header);
          bad.ring();
        }},
       {"slot out of range",
