@@ -18,6 +18,7 @@
 #include "daos.h"
 #include "daos_fs.h"
 #include "libdaos/handles.h"
+#include "varve/dfs_extensions.h"
 
 namespace varve::bench {
 namespace {
@@ -61,6 +62,8 @@ class Bench {
          "dfs_cont_create");
     measure_names();
     measure_many_clients();
+    measure_large_directory();
+    for (const unsigned clients : {1u, 8u}) measure_appends(clients);
     measure_data("4KiB", 4096, quick_ ? 4 * kMiB : 64 * kMiB);
     measure_data("1MiB", kMiB, quick_ ? 32 * kMiB : 512 * kMiB);
     must(dfs_umount(dfs_), "dfs_umount");
@@ -223,6 +226,97 @@ class Bench {
                       (static_cast<double>(now_ns() - start) * 1e-9));
     }
     report_.add(prefix_ + "create.16_clients.rate", "1/s", rates);
+  }
+
+  // One directory that grows to a million entries: the first 10 thousand beside the last.
+  void measure_large_directory() {
+    constexpr uint64_t kPart = 10'000;
+    if (durable_ || !report_.wanted(prefix_ + "names.")) return;
+    const uint64_t count = quick_ ? 2 * kPart : 1'000'000;
+    const std::string size = quick_ ? "20k" : "1M";
+    must(dfs_mkdir(dfs_, nullptr, "large", 0755, 0), "dfs_mkdir");
+    dfs_obj_t* directory;
+    must(dfs_lookup(dfs_, "/large", O_RDWR, &directory, nullptr, nullptr), "dfs_lookup");
+    const auto create = [&](uint64_t i) {
+      dfs_obj_t* file;
+      must(dfs_open(dfs_, directory, name_of(i).c_str(), S_IFREG | 0644, O_CREAT | O_EXCL | O_RDWR,
+                    0, 0, nullptr, &file),
+           "create");
+      must(dfs_release(file), "dfs_release");
+    };
+    const auto remove = [&](uint64_t i) {
+      must(dfs_remove(dfs_, directory, name_of(i).c_str(), false, nullptr), "dfs_remove");
+    };
+    const auto part = [&](const std::string& row, uint64_t begin, uint64_t length, const auto& one) {
+      Figures figures;
+      for (uint64_t at = begin; at < begin + length; at += kPart)
+        time(figures, true, kPart, 0, [&](uint64_t i) { one(at + i); });
+      report_.add(prefix_ + "names." + row + ".rate", "1/s", figures.rates);
+    };
+    const auto stats = [&](const std::string& row, uint64_t among) {
+      part(row, 0, 3 * kPart, [&](uint64_t i) {
+        struct stat status;
+        must(dfs_stat(dfs_, directory, name_of(i * 7919 % among).c_str(), &status), "dfs_stat");
+      });
+    };
+    for (uint64_t i = 0; i < kPart; ++i) create(i);  // warms up
+    for (uint64_t i = 0; i < kPart; ++i) remove(i);
+    part("create.10k", 0, kPart, create);
+    stats("stat.10k", kPart);
+    for (uint64_t i = kPart; i < count - kPart; ++i) create(i);
+    part("create." + size, count - kPart, kPart, create);
+    stats("stat." + size, count);
+    part("remove." + size, 0, kPart, remove);
+    for (uint64_t i = kPart; i < count - kPart; ++i) remove(i);
+    part("remove.10k", count - kPart, kPart, remove);
+    must(dfs_release(directory), "dfs_release");
+  }
+
+  // Clients, each a thread with a mount of its own, that append 128 bytes at a time to one file.
+  void measure_appends(unsigned clients) {
+    const std::string row = "append." + std::to_string(clients) + "_clients.128B.rate";
+    if (!report_.wanted(prefix_ + row)) return;
+    const uint64_t each = (quick_ ? 200 : durable_ ? 1000 : 10'000) / clients;
+    std::vector<double> rates;
+    for (int run = 0; run < report_.options().runs; ++run) {
+      const std::string name = "log" + std::to_string(clients) + "." + std::to_string(run);
+      dfs_obj_t* made;
+      must(dfs_open(dfs_, nullptr, name.c_str(), S_IFREG | 0644, O_CREAT | O_RDWR, 0, 0, nullptr,
+                    &made),
+           "dfs_open");
+      std::atomic<unsigned> ready{0};
+      std::atomic<bool> go{false};
+      std::vector<std::thread> threads;
+      for (unsigned client = 0; client < clients; ++client)
+        threads.emplace_back([&] {
+          dfs_t* mount;
+          dfs_obj_t* file;
+          must(dfs_mount(pool_, container_, O_RDWR, &mount), "dfs_mount");
+          must(dfs_open(mount, nullptr, name.c_str(), S_IFREG, O_RDWR, 0, 0, nullptr, &file),
+               "dfs_open");
+          char bytes[128] = {1};
+          d_iov_t iov;
+          d_iov_set(&iov, bytes, sizeof bytes);
+          d_sg_list_t list = {1, 0, &iov};
+          ready.fetch_add(1);
+          while (!go.load()) std::this_thread::yield();
+          for (uint64_t i = 0; i < each; ++i)
+            must(varve_dfs_append(mount, file, &list, nullptr), "varve_dfs_append");
+          must(dfs_release(file), "dfs_release");
+          must(dfs_umount(mount), "dfs_umount");
+        });
+      while (ready.load() < clients) std::this_thread::yield();
+      const uint64_t start = now_ns();
+      go.store(true);
+      for (std::thread& thread : threads) thread.join();
+      rates.push_back(static_cast<double>(each * clients) /
+                      (static_cast<double>(now_ns() - start) * 1e-9));
+      daos_size_t size = 0;
+      must(dfs_get_size(dfs_, made, &size), "dfs_get_size");
+      if (size != each * clients * 128) must(EIO, "varve_dfs_append (not all is there)");
+      must(dfs_release(made), "dfs_release");
+    }
+    report_.add(prefix_ + row, "1/s", rates);
   }
 
   // As IOR: one file, in blocks of one size, in order and all over it.

@@ -30,6 +30,21 @@ int varve_dfs_flock(dfs_t *dfs, dfs_obj_t *obj, int operation);
 /** Renews the handle's lock for another lease (*lease_ms, may be NULL). ENOLCK: it was lost. */
 int varve_dfs_flock_refresh(dfs_t *dfs, dfs_obj_t *obj, uint32_t *lease_ms);
 
+/** What there is room for. Of the pool; with VARVE_DFS_COUNT also what the file system holds, object by object. */
+struct varve_dfs_space {
+  uint64_t pool_bytes, pool_free_bytes;
+  /** Bytes of all files, holes left out; and how many objects (files with data, directories) there are. */
+  uint64_t file_bytes, objects;
+};
+#define VARVE_DFS_COUNT 1
+int varve_dfs_space(dfs_t *dfs, uint64_t flags, struct varve_dfs_space *space);
+
+/**
+ * As statvfs(), in blocks of 512 bytes: the pool's room and what is free of it. f_files is 0: there may be as many as there is room for.
+ */
+struct statvfs;
+int varve_dfs_statfs(dfs_t *dfs, struct statvfs *status);
+
 /** What a check found and did. */
 struct varve_dfs_check_report {
   uint64_t directories, files, links;

@@ -91,7 +91,7 @@ struct IoDescriptor {
   object::ValueKind kind = object::ValueKind::kSingle;
   uint64_t record_size =
       0;  // in: updates, array fetches; out: fetches (size of the value, 0: none)
-  uint64_t conditions = 0;
+  uint64_t conditions = 0;  // store::Condition with kCondPerAkey; object::kAppend, kAtEnd
   std::span<const object::Range> ranges;
   Gather from = {};            // updates; empty: punch
   Scatter into = {};           // fetches; empty: only sizes are wanted
@@ -101,6 +101,7 @@ struct IoDescriptor {
   // in any case.
   bool zero_holes = false;
   uint64_t fetched_end = 0;  // out: bytes of `into` up to the end of the last data; 0: only holes
+  uint64_t appended_at = 0;  // out: where the range of an append came to lie
   // Out, if not null: what was found of `ranges`, in order, data and holes.
   std::vector<object::FetchedPiece>* found = nullptr;
 };
@@ -221,7 +222,8 @@ class Session {
                                                                          Epoch from, Epoch to,
                                                                          DiffAnchor& anchor,
                                                                          uint32_t limit) = 0;
-  // Over all groups (or the dkey's). flags as in object::QueryRequest.
+  // Over all groups (or the dkey's). flags as in object::QueryRequest; the bytes of all dkeys, in as
+  // many requests as that takes.
   virtual Task<Result<object::QueryReply>> query(const Object& object, ByteView dkey, ByteView akey,
                                                  uint8_t flags) = 0;
 };

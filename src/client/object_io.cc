@@ -100,6 +100,12 @@ bool inserts(uint64_t conditions, std::span<const IoDescriptor> descriptors) {
   });
 }
 
+bool appends(std::span<const IoDescriptor> descriptors) {
+  return std::any_of(descriptors.begin(), descriptors.end(), [](const IoDescriptor& descriptor) {
+    return (descriptor.conditions & (object::kAppend | object::kAtEnd)) != 0;
+  });
+}
+
 Error outcome_unknown(const char* verb, const Error& error) {
   return Error(Code::kTimedOut,
                std::string(verb) +
@@ -195,12 +201,17 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
     if (reply) {
       Decoder decoder{ByteView(reply->body)};
       const auto epoch = decoder.get<Epoch>();
+      for (IoDescriptor& descriptor : descriptors)
+        if (descriptor.conditions & object::kAppend)
+          descriptor.appended_at = decoder.get<uint64_t>();
       if (!decoder.done()) co_return Error(Code::kProtocol, "the answer to an update is malformed");
       co_return epoch;
     }
     // Damaged on its way, and the server did not take it.
     if (reply.code() == Code::kChecksum && damaged++ < kDamagedMax) continue;
-    if (reply.code() == Code::kExists && attempt.maybe_executed && inserts(conditions, descriptors))
+    // Where an append lies its maker finds out, who names it by a key of its own.
+    if (reply.code() == Code::kExists && attempt.maybe_executed &&
+        inserts(conditions, descriptors) && !appends(descriptors))
       co_return co_await settle_lost_update(object, dkey, std::move(reply.error()), descriptors);
     if (reply.code() == Code::kStale) {
       VARVE_CO_CHECK(co_await refresh_map(*object.container->pool, routed.map->version));

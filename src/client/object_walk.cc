@@ -10,7 +10,7 @@ namespace {
 
 // Bits of object::QueryRequest::flags.
 constexpr uint8_t kMaxDkey = 1, kMinDkey = 2, kMaxAkey = 4, kMinAkey = 8, kMaxRange = 16,
-                  kMinRange = 32;
+                  kMinRange = 32, kBytes = 64;
 // A server counts its own overhead of entries and allows for one entry's.
 constexpr uint64_t kSlack = 64;
 // daos_otype_t of bits 56..63 whose dkeys are 64-bit integers.
@@ -195,6 +195,7 @@ Task<Result<object::QueryReply>> SessionImpl::query(const Object& object, ByteVi
   const bool all_groups = dkey.empty();
   const bool integer = integer_dkeys(object.oid);
   object::QueryReply best;
+  uint64_t bytes = 0;
   bool found = false;
   const uint32_t first = all_groups ? 0 : object.layout.group_of(dkey);
   const uint32_t end = all_groups ? static_cast<uint32_t>(object.layout.targets.size()) : first + 1;
@@ -204,6 +205,16 @@ Task<Result<object::QueryReply>> SessionImpl::query(const Object& object, ByteVi
         object, group, object::kObjectQuery, "query of keys", request);
     if (!reply && reply.code() == Code::kNonexistent && all_groups) continue;
     if (!reply) co_return std::move(reply.error());
+    bytes += reply->bytes;
+    for (Buffer from = std::move(reply->bytes_next); !from.empty();) {
+      request.dkey = from;
+      request.flags = kBytes;
+      VARVE_CO_TRY(object::QueryReply more,
+                   co_await ask_group<object::QueryReply>(object, group, object::kObjectQuery,
+                                                          "query of bytes", request));
+      bytes += more.bytes;
+      from = std::move(more.bytes_next);
+    }
     const Epoch newest = std::max(best.max_epoch, reply->max_epoch);
     const bool has_key = !all_groups || !reply->dkey.empty() || !(flags & (kMaxDkey | kMinDkey));
     const bool better = !found ||
@@ -215,6 +226,7 @@ Task<Result<object::QueryReply>> SessionImpl::query(const Object& object, ByteVi
     }
     best.max_epoch = newest;
   }
+  best.bytes = bytes;
   if (!found && (flags & (kMaxDkey | kMinDkey | kMaxAkey | kMinAkey | kMaxRange | kMinRange)))
     co_return Error(Code::kNonexistent, "object " + object.oid.to_string() + " has no such key");
   co_return best;

@@ -112,6 +112,8 @@ class Service {
     return {target.epoch, {}, kEpochNone, std::min(target.epoch, now)};
   }
   Task<Result<void>> receive_update(UpdateWork& work, rpc::Request& request);
+  Result<void> place_append(store::Container& container, UpdateWork& work,
+                            const store::Update& update);
   Task<Result<Epoch>> store_update(UpdateWork& work, Instant deadline);
   Task<Result<void>> fetch_into(FetchWork& work, rpc::Request& request);
   Task<Result<void>> read_parts(FetchWork& work);

@@ -38,6 +38,12 @@ struct Target {
 
 enum class ValueKind : uint8_t { kNone, kSingle, kArray };
 
+// Of an akey of an update beside store::Condition: an array's one range lies behind the last record that
+// is there, and its index says where it must end at the latest: kOverflow, and nothing is stored.
+inline constexpr uint64_t kAppend = uint64_t{1} << 32;
+// The same, but that the range lies where it says: kOverflow if the array goes on beyond its index.
+inline constexpr uint64_t kAtEnd = uint64_t{1} << 33;
+
 // (index, count) in records.
 struct Range {
   uint64_t index = 0, count = 0;
@@ -52,7 +58,7 @@ struct AkeyUpdate {
   bool punch = false;
   uint32_t record_size = 1;      // arrays
   uint64_t single_length = 0;    // single values
-  uint64_t conditions = 0;       // store::Condition, with kCondPerAkey
+  uint64_t conditions = 0;       // store::Condition, with kCondPerAkey; kAppend or kAtEnd
   std::vector<Range> ranges;     // arrays
   std::vector<uint32_t> checksums;  // words: all of single value, or all ranges in order; or none
   template <class Archive>
@@ -70,6 +76,7 @@ struct UpdateRequest {
   template <class Archive>
   void visit(Archive& archive) { archive(target, dkey, conditions, checksum_bytes, akeys); }
 };
+// With kAppend eight more bytes: the index where it came to lie.
 struct UpdateReply {
   Epoch epoch;  // at which it was stored
   template <class Archive>
@@ -223,7 +230,9 @@ struct DiffReply {
 struct QueryRequest {
   Target target;
   ByteView dkey, akey;  // empty where they are what is asked for
-  uint8_t flags = 0;    // bit 0 max dkey, 1 min dkey, 2 max akey, 3 min akey, 4 max recx, 5 min recx
+  // Bit 0 max dkey, 1 min dkey, 2 max akey, 3 min akey, 4 max recx, 5 min recx; 6: bytes of arrays, of
+  // an object with integer dkeys. With bit 6 alone `dkey` is where to begin.
+  uint8_t flags = 0;
   template <class Archive>
   void visit(Archive& archive) { archive(target, dkey, akey, flags); }
 };
@@ -232,8 +241,12 @@ struct QueryReply {
   Range range;
   uint32_t record_size = 0;
   Epoch max_epoch;
+  uint64_t bytes = 0;  // of the akey's arrays, holes left out
+  Buffer bytes_next;   // the dkey from which on they are not counted yet; empty: all are
   template <class Archive>
-  void visit(Archive& archive) { archive(dkey, akey, range, record_size, max_epoch); }
+  void visit(Archive& archive) {
+    archive(dkey, akey, range, record_size, max_epoch, bytes, bytes_next);
+  }
 };
 
 }  // namespace varve::object

@@ -1,7 +1,7 @@
-// Appends of many clients: the data goes in together with a new generation of its chunk's guard, so
-// that of two who saw the same end one comes too late and looks again. What crosses the end of a
-// chunk is stored whole with the first part, as the guard's value; whoever meets the end of that
-// chunk with nothing behind it puts the rest there.
+// Appends of many clients: the target of the last chunk puts the data behind what it has, so that
+// nobody comes too late. What crosses the end of a chunk asks that this end still be where it was
+// seen, and is stored whole with the first part, as the value of the chunk's guard; whoever meets the
+// end of that chunk with nothing behind it puts the rest there.
 #include "posix/chunks.h"
 #include "posix/file_system.h"
 #include "posix/guarded.h"
@@ -61,46 +61,86 @@ Task<Result<uint64_t>> FileSystem::append(Session& session, Node& node, Gather f
 // At most a chunk's length.
 Task<Result<uint64_t>> FileSystem::append_part(Session& session, Node& node, Gather from) {
   const Instant deadline = session.executor().now() + session.options().deadline;
-  std::optional<AppendEnd> end = node.append_end.take();
-  std::optional<uint64_t> chunk;
+  const uint64_t chunk_bytes = node.inode.chunk_bytes, total = size_of(from);
   for (uint64_t attempt = 0; session.executor().now() < deadline; ++attempt) {
-    // A guard must be older than the size that goes with it: no append in between stays unseen.
-    if (!end) {
-      if (!chunk) {
-        VARVE_CO_TRY(const uint64_t about, co_await size(session, node));
-        chunk = about / node.inode.chunk_bytes;
-      }
-      end.emplace().chunk = *chunk;
-      const uint64_t key = chunk_key(*chunk);
-      VARVE_CO_TRY(end->guard, co_await read_guarded(session, node.file, bytes_of(key)));
+    VARVE_CO_TRY(const uint64_t end, co_await size(session, node));
+    const uint64_t chunk = end / chunk_bytes, within = end % chunk_bytes;
+    if (within == 0 && end > 0) {
+      VARVE_CO_TRY(const bool finished, co_await finish_append(session, node, chunk));
+      if (finished) continue;
     }
-    VARVE_CO_TRY(const uint64_t size_now, co_await size(session, node));
-    chunk = size_now / node.inode.chunk_bytes;
-    if (*chunk == end->chunk) {
-      VARVE_CO_TRY(const bool appended, co_await append_at(session, node, size_now, *end, from));
-      if (appended) {
-        node.append_end.put(std::move(*end));
-        co_return size_now;
-      }
-      const uint64_t most_us = 20ULL << std::min<uint64_t>(attempt, 5);
-      co_await session.executor().sleep_for(
-          std::chrono::microseconds(session.executor().random().below(most_us)));
+    if (total <= chunk_bytes - within) {
+      VARVE_CO_TRY(const std::optional<uint64_t> at,
+                   co_await append_within(session, node, chunk, from));
+      if (at) co_return chunk * chunk_bytes + *at;
+      continue;  // others have filled the chunk
     }
-    end.reset();
+    VARVE_CO_TRY(const bool appended, co_await append_across(session, node, end, from));
+    if (appended) co_return end;
+    const uint64_t most_us = 20ULL << std::min<uint64_t>(attempt, 5);
+    co_await session.executor().sleep_for(
+        std::chrono::microseconds(session.executor().random().below(most_us)));
   }
   co_return Error(Code::kTimedOut, "'" + node.name +
                                        "': others appended all the time until the deadline");
 }
 
-// False: the end is elsewhere by now.
-Task<Result<bool>> FileSystem::append_at(Session& session, Node& node, uint64_t offset,
-                                         AppendEnd& end, Gather from) {
-  const uint64_t chunk_bytes = node.inode.chunk_bytes, within = offset % chunk_bytes;
-  const uint64_t key = chunk_key(end.chunk), total = size_of(from);
-  if (within == 0 && offset > 0 && end.guard.generation == 0) {
-    VARVE_CO_TRY(const bool finished, co_await finish_append(session, node, end.chunk));
-    if (finished) co_return false;
+// The target says where the end is, and puts the data there; nothing: the chunk has no room for it.
+// A key of its own names the append, so that one whose answer was lost is not done twice.
+Task<Result<std::optional<uint64_t>>> FileSystem::append_within(Session& session, Node& node,
+                                                                uint64_t chunk, Gather from) {
+  static constexpr std::byte kOne{1};
+  const uint64_t key = chunk_key(chunk), token = session.executor().random().next();
+  const ByteView one(&kOne, 1), nothing;
+  const std::string akey = std::string(kAppendPrefix) + std::string(as_text(bytes_of(token)));
+  const object::Range range{node.inode.chunk_bytes, size_of(from)}, first{0, 1};
+  client::IoDescriptor descriptors[] = {chunk_data(range, from), chunk_data(first, {&one, 1}),
+                                        single_value({}, nothing)};
+  descriptors[0].conditions = object::kAppend;
+  descriptors[1].akey = as_bytes(akey);
+  descriptors[1].conditions = store::kCondAkeyInsert;
+  size_t count = 2;
+  const std::optional<AppendName> last = node.last_append.take();
+  if (last && last->chunk == chunk) {
+    descriptors[2] = chunk_data(first, {});
+    descriptors[2].akey = as_bytes(last->akey);
+    count = 3;
   }
+  Result<Epoch> stored =
+      co_await session.update(node.file, bytes_of(key), store::kCondPerAkey, {descriptors, count});
+  if (stored.code() == Code::kOverflow) co_return std::optional<uint64_t>();
+  node.last_append.put({chunk, akey});
+  if (stored) co_return std::optional(descriptors[0].appended_at);
+  if (stored.code() != Code::kExists) co_return std::move(stored.error());
+  co_return co_await find_append(session, node, chunk, akey);
+}
+
+// Where an append came to lie whose answer was lost: what has the epoch of its name.
+Task<Result<std::optional<uint64_t>>> FileSystem::find_append(Session& session, const Node& node,
+                                                              uint64_t chunk,
+                                                              const std::string& akey) {
+  const uint64_t key = chunk_key(chunk);
+  Session::Anchor anchor;
+  VARVE_CO_TRY(const auto names, co_await session.list_ranges(node.file, bytes_of(key),
+                                                              as_bytes(akey), anchor, 1));
+  for (anchor = {}; !names.empty() && !anchor.end;) {
+    VARVE_CO_TRY(const auto page, co_await session.list_ranges(node.file, bytes_of(key),
+                                                               as_bytes(kDataKey), anchor, 512));
+    for (const object::ListedEntry& entry : page)
+      if (entry.epoch == names[0].epoch) co_return std::optional(entry.range.index);
+  }
+  co_return Error(Code::kTimedOut, "'" + node.name +
+                                       "': the data was appended, but the answer was lost and it "
+                                       "is not known where it lies");
+}
+
+// What crosses the end of the chunk in which the file ends at `offset`. False: it does not end there
+// any more.
+Task<Result<bool>> FileSystem::append_across(Session& session, const Node& node, uint64_t offset,
+                                             Gather from) {
+  const uint64_t chunk_bytes = node.inode.chunk_bytes, within = offset % chunk_bytes;
+  const uint64_t chunk = offset / chunk_bytes, key = chunk_key(chunk), total = size_of(from);
+  VARVE_CO_TRY(Guarded guard, co_await read_guarded(session, node.file, bytes_of(key)));
   const uint64_t first = std::min(total, chunk_bytes - within);
   const std::vector<ByteView> part = slice(from, 0, first);
   const object::Range range{within, first};
@@ -108,19 +148,16 @@ Task<Result<bool>> FileSystem::append_at(Session& session, Node& node, uint64_t 
   for (const ByteView piece : slice(from, first, total - first))
     rest.insert(rest.end(), piece.begin(), piece.end());
   std::vector<client::IoDescriptor> together{chunk_data(range, part)};
-  const bool crosses = !rest.empty();
-  VARVE_CO_TRY(const bool stored,
-               co_await replace_guarded(session, node.file, bytes_of(key), end.guard,
-                                        std::move(rest), std::move(together)));
-  if (!stored || !crosses) co_return stored;
-  ++end.chunk;
-  VARVE_CO_CHECK(co_await finish_append(session, node, end.chunk));
-  const uint64_t next_key = chunk_key(end.chunk);
-  VARVE_CO_TRY(end.guard, co_await read_guarded(session, node.file, bytes_of(next_key)));
+  together[0].conditions = object::kAtEnd;
+  Result<bool> stored = co_await replace_guarded(session, node.file, bytes_of(key), guard,
+                                                 std::move(rest), std::move(together));
+  if (stored.code() == Code::kOverflow) co_return false;
+  if (!stored || !*stored) co_return stored;
+  VARVE_CO_CHECK(co_await finish_append(session, node, chunk + 1));
   co_return true;
 }
 
-// True: the chunk before this one, which nobody appended to yet, had something for it.
+// True: the chunk before this empty one had something for it, which it has now.
 Task<Result<bool>> FileSystem::finish_append(Session& session, const Node& node, uint64_t chunk) {
   const uint64_t before = chunk_key(chunk - 1), key = chunk_key(chunk);
   VARVE_CO_TRY(const Guarded pending, co_await read_guarded(session, node.file, bytes_of(before)));
@@ -129,12 +166,11 @@ Task<Result<bool>> FileSystem::finish_append(Session& session, const Node& node,
   const object::Range range{0, rest.size()};
   std::vector<client::IoDescriptor> together{chunk_data(range, Gather(&rest, 1))};
   Guarded nothing;
-  VARVE_CO_CHECK(co_await replace_guarded(session, node.file, bytes_of(key), nothing, {},
-                                          std::move(together)));
-  co_return true;
+  co_return co_await replace_guarded(session, node.file, bytes_of(key), nothing, {},
+                                     std::move(together));
 }
 
-// The file was cut at the end of this chunk: what an append had for the next one is gone too.
+// The file is cut within this chunk or at its end: what an append had for the next one goes too.
 Task<Result<void>> FileSystem::forget_append(Session& session, const Node& node, uint64_t chunk) {
   const uint64_t key = chunk_key(chunk);
   for (;;) {

@@ -24,8 +24,9 @@ Task<Result<Status>> FileSystem::status_of(Session& session, Inode inode) {
     VARVE_CO_TRY(epoch, co_await newest_epoch(session, inode.oid));
   } else if (inode.written) {
     VARVE_CO_TRY(const client::Object object, open_object(session, inode.oid));
-    VARVE_CO_TRY(const Extent found, co_await extent(session, object, inode.chunk_bytes));
+    VARVE_CO_TRY(const Extent found, co_await extent(session, object, inode.chunk_bytes, true));
     status.size = found.size;
+    status.stored_bytes = found.stored_bytes;
     epoch = found.epoch;
   }
   if (inode.shared) {

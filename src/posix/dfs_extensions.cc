@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 
 #include <cstdio>
 #include <ctime>
@@ -106,6 +107,32 @@ int varve_dfs_flock_refresh(dfs_t* dfs, dfs_obj_t* obj, uint32_t* lease_ms) {
         std::chrono::duration_cast<std::chrono::milliseconds>(dfs->file_system->lease()).count());
   obj->locked = held;
   return held ? 0 : ENOLCK;
+}
+
+int varve_dfs_space(dfs_t* dfs, uint64_t flags, struct varve_dfs_space* space) {
+  if (!dfs || !space || (flags & ~uint64_t{VARVE_DFS_COUNT})) return EINVAL;
+  return run_now([&](Session& session) -> Task<Result<void>> {
+    VARVE_CO_TRY(const SpaceReport found,
+                 co_await dfs->file_system->space(session, (flags & VARVE_DFS_COUNT) != 0));
+    *space = {found.pool_bytes, found.pool_free_bytes, found.file_bytes, found.objects};
+    co_return Result<void>();
+  });
+}
+
+int varve_dfs_statfs(dfs_t* dfs, struct statvfs* status) {
+  if (!dfs || !status) return EINVAL;
+  struct varve_dfs_space space = {};
+  const int result = varve_dfs_space(dfs, 0, &space);
+  if (result != 0) return result;
+  constexpr uint64_t kBlock = 512;
+  *status = {};
+  status->f_bsize = dfs->file_system->superblock().chunk_bytes;
+  status->f_frsize = kBlock;
+  status->f_blocks = space.pool_bytes / kBlock;
+  status->f_bfree = status->f_bavail = space.pool_free_bytes / kBlock;
+  status->f_namemax = kNameBytesMax;
+  if (!dfs->file_system->mount_options().writable) status->f_flag = ST_RDONLY;
+  return 0;
 }
 
 int varve_dfs_check(dfs_t* dfs, uint64_t flags, const char* name,

@@ -99,12 +99,22 @@ Task<Result<Epoch>> FakeSession::update(const client::Object& object, ByteView d
     const uint64_t wanted = conditions & store::kCondPerAkey ? io.conditions : conditions;
     if (wanted & store::kCondAkeyInsert && there) co_return Code::kExists;
     if (wanted & store::kCondAkeyUpdate && !there) co_return Code::kNonexistent;
+    const uint64_t array_end = there ? found->second.end() : 0;
+    if (io.conditions & object::kAppend && array_end + io.ranges[0].count > io.ranges[0].index)
+      co_return Code::kOverflow;
+    if (io.conditions & object::kAtEnd && array_end > io.ranges[0].index)
+      co_return Code::kOverflow;
   }
   FakeObjects::Object& stored = store_.objects[object.oid];
   FakeObjects::Akeys& target = stored.dkeys[key_text(dkey)];
-  for (const IoDescriptor& io : descriptors) {
+  for (IoDescriptor& io : descriptors) {
     FakeObjects::Value& value = target[key_text(io.akey)];
-    if (io.kind == object::ValueKind::kArray)
+    if (io.conditions & object::kAppend) {
+      IoDescriptor placed = io;
+      const object::Range range{io.appended_at = value.end(), io.ranges[0].count};
+      placed.ranges = std::span<const object::Range>(&range, 1);
+      store_array(value, placed, false);
+    } else if (io.kind == object::ValueKind::kArray)
       store_array(value, io, size_of(io.from) == 0);
     else
       value.array = false, value.bytes = gathered(io.from);
@@ -212,6 +222,7 @@ Task<Result<object::QueryReply>> FakeSession::query(const client::Object& object
     if (key.size() != 8 || data == akeys.end() || (!dkey.empty() && key != as_text(dkey))) continue;
     uint64_t number;
     std::memcpy(&number, key.data(), 8);
+    for (const bool there : data->second.present) reply.bytes += there;
     // As a server that takes the highest key without looking whether all below it are holes.
     if (number < highest) continue;
     highest = number;

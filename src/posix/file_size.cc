@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint32_t kPageEntries = 1024;
 // object::QueryRequest::flags
-constexpr uint8_t kMaxDkey = 1, kMaxRange = 16;
+constexpr uint8_t kMaxDkey = 1, kMaxRange = 16, kBytes = 64;
 
 // Chunk numbers; kBadFormat for a dkey that is none.
 Result<uint64_t> chunk_of(ByteView dkey) {
@@ -81,13 +81,15 @@ Task<Result<void>> end_with_zero(Session& session, const client::Object& object,
 }  // namespace
 
 Task<Result<FileSystem::Extent>> FileSystem::extent(Session& session, const client::Object& object,
-                                                    uint64_t chunk_bytes) {
+                                                    uint64_t chunk_bytes, bool count_bytes) {
   Extent found;
+  const uint8_t flags = kMaxDkey | kMaxRange | (count_bytes ? kBytes : 0);
   Result<object::QueryReply> reply =
-      co_await session.query(object, {}, as_bytes(kDataKey), kMaxDkey | kMaxRange);
+      co_await session.query(object, {}, as_bytes(kDataKey), flags);
   if (reply.code() == Code::kNonexistent) co_return found;
   if (!reply) co_return std::move(reply.error());
   found.epoch = reply->max_epoch;
+  found.stored_bytes = reply->bytes;
   if (reply->dkey.empty()) co_return found;
   if (reply->range.count == 0) {
     VARVE_CO_TRY(const Extent listed, co_await extent_by_listing(session, object, chunk_bytes));
@@ -195,9 +197,8 @@ Task<Result<void>> FileSystem::set_size(Session& session, Node& node, uint64_t s
     VARVE_CO_CHECK(co_await mark_written(session, node));
   const uint64_t chunk_bytes = node.inode.chunk_bytes;
   if (stored > size) {
+    VARVE_CO_CHECK(co_await forget_append(session, node, (size - 1) / chunk_bytes));
     VARVE_CO_CHECK(co_await remove_range(session, node, size, round_up(stored, chunk_bytes)));
-    if (size % chunk_bytes == 0)
-      VARVE_CO_CHECK(co_await forget_append(session, node, size / chunk_bytes - 1));
     VARVE_CO_TRY(stored, co_await this->size(session, node));
   }
   if (stored < size)

@@ -37,26 +37,25 @@ struct Directory {
 };
 using DirectoryPtr = std::shared_ptr<const Directory>;
 
-// Where this handle's last append ended, and the guard of that chunk (append.cc). One call takes it;
-// another at the same time finds out anew.
-struct AppendEnd {
+// What this handle's last append was named by (append.cc): the next one takes that name away.
+struct AppendName {
   uint64_t chunk = 0;
-  Guarded guard;
+  std::string akey;
 };
 class LastAppend {
  public:
-  std::optional<AppendEnd> take() {
+  std::optional<AppendName> take() {
     const std::scoped_lock lock(mutex_);
-    return std::exchange(end_, std::nullopt);
+    return std::exchange(name_, std::nullopt);
   }
-  void put(AppendEnd end) {
+  void put(AppendName name) {
     const std::scoped_lock lock(mutex_);
-    end_ = std::move(end);
+    name_ = std::move(name);
   }
 
  private:
   std::mutex mutex_;
-  std::optional<AppendEnd> end_;
+  std::optional<AppendName> name_;
 };
 
 // An open file, directory or symbolic link: its entry as of the time of opening.
@@ -69,13 +68,14 @@ struct Node {
   bool writable = false;
   std::atomic<bool> written{false};  // the entry is known to say that there may be data
   std::atomic<bool> shared{false};   // the inode is known to be in an object of its own
-  LastAppend append_end;
+  LastAppend last_append;
 };
 using NodePtr = std::shared_ptr<Node>;
 
 struct Status {
   Inode inode;
   uint64_t size = 0;
+  uint64_t stored_bytes = 0;  // of files: holes left out
   uint64_t links = 1;  // names; 0: it was removed while open
   int64_t mtime_ns = 0, atime_ns = 0, ctime_ns = 0;
 };
@@ -109,6 +109,10 @@ struct AttributeChange {
   std::optional<uint32_t> permissions, uid, gid;
   std::optional<int64_t> mtime_ns, atime_ns;
   std::optional<uint64_t> size;
+};
+struct SpaceReport {
+  uint64_t pool_bytes = 0, pool_free_bytes = 0;
+  uint64_t file_bytes = 0, objects = 0;  // of the file system; 0 if not counted
 };
 struct FileRange {
   uint64_t offset = 0, length = 0;
@@ -240,6 +244,9 @@ class FileSystem {
   bool closed(const Node& node);
   Task<Result<void>> remove_object(Session& session, ObjectId oid);
 
+  // --- space.cc: of the pool; with `count` also what the container's objects hold.
+  Task<Result<SpaceReport>> space(Session& session, bool count);
+
   // --- check.cc
   Task<Result<CheckReport>> check(Session& session, CheckOptions options);
 
@@ -253,12 +260,17 @@ class FileSystem {
   Task<Result<DirectoryPtr>> lost_directory(Session& session, std::string_view name);
   Task<Result<void>> relink(Session& session, const Directory& lost, ObjectId oid);
   Task<Result<uint64_t>> append_part(Session& session, Node& node, Gather from);
-  Task<Result<bool>> append_at(Session& session, Node& node, uint64_t offset, AppendEnd& end,
-                               Gather from);
+  Task<Result<std::optional<uint64_t>>> append_within(Session& session, Node& node, uint64_t chunk,
+                                                      Gather from);
+  Task<Result<std::optional<uint64_t>>> find_append(Session& session, const Node& node,
+                                                    uint64_t chunk, const std::string& akey);
+  Task<Result<bool>> append_across(Session& session, const Node& node, uint64_t offset,
+                                   Gather from);
   Task<Result<bool>> finish_append(Session& session, const Node& node, uint64_t chunk);
   Task<Result<void>> forget_append(Session& session, const Node& node, uint64_t chunk);
   struct Extent {
     uint64_t size = 0;
+    uint64_t stored_bytes = 0;  // extent(..., true) only
     Epoch epoch;  // newest change of the object; kEpochNone: none
   };
   // An entry with all its akeys, to be written under another name.
@@ -336,7 +348,8 @@ class FileSystem {
                                       bool force, uint32_t only_type);
   Task<Result<void>> remove_empty(Session& session, DirectoryPtr parent, std::string_view name,
                                   const Carried& entry);
-  Task<Result<Extent>> extent(Session& session, const client::Object& object, uint64_t chunk_bytes);
+  Task<Result<Extent>> extent(Session& session, const client::Object& object, uint64_t chunk_bytes,
+                              bool count_bytes = false);
   Task<Result<Extent>> extent_by_listing(Session& session, const client::Object& object,
                                          uint64_t chunk_bytes);
   Task<Result<Epoch>> newest_epoch(Session& session, ObjectId oid);

@@ -33,6 +33,8 @@ inline constexpr std::string_view kSharedInodeName = "i", kLinkPrefix = "l:";
 inline constexpr std::string_view kCancelledKey = "c";
 // The akey of a file's bytes, under dkey chunk number + 1.
 inline constexpr std::string_view kDataKey = "0";
+// Beside it: "a:TOKEN", of one byte, names an append whose answer may have been lost.
+inline constexpr std::string_view kAppendPrefix = "a:";
 
 struct SuperblockRecord {
   static constexpr uint64_t kMagic = 0x3153464445565256;  // "VRVEDFS1"

@@ -142,7 +142,7 @@ void fill_stat(const Status& status, struct stat* to) {
   // Numbers of objects begin at 1, as does the one of the root, which its high half tells apart.
   to->st_ino = status.inode.oid.low + ((status.inode.oid.high & 0xffffffff) ? 0 : 1);
   to->st_size = static_cast<off_t>(status.size);
-  to->st_blocks = static_cast<blkcnt_t>((status.size + 511) / 512);
+  to->st_blocks = static_cast<blkcnt_t>((status.stored_bytes + 511) / 512);
   to->st_blksize = static_cast<blksize_t>(status.inode.chunk_bytes ? status.inode.chunk_bytes
                                                                    : kDefaultChunkBytes);
   to->st_mtim = to_timespec(status.mtime_ns);

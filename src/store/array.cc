@@ -276,7 +276,7 @@ bool ArrayView::bounds(uint64_t& begin, uint64_t& end) const {
 
 namespace {
 // Windows of the searches below begin with so many records, and double.
-constexpr uint64_t kWindowRecords = 1 << 16;
+constexpr uint64_t kWindowRecords = 1 << 16, kHighestRecords = 256;
 }  // namespace
 
 bool ArrayView::lowest(Piece& piece) const {
@@ -308,7 +308,8 @@ bool ArrayView::highest(Piece& found) const {
   uint64_t begin, end;
   if (!bounds(begin, end)) return false;
   std::vector<Piece> pieces;
-  for (uint64_t window = kWindowRecords; end > begin;) {
+  // Small at first: an array that was appended to has many extents at its end.
+  for (uint64_t window = kHighestRecords; end > begin;) {
     const uint64_t from = end - begin > window ? end - window : begin;
     pieces.clear();
     resolve(from, end, pieces);
@@ -323,7 +324,7 @@ bool ArrayView::highest(Piece& found) const {
       return true;
     }
     end = from;
-    if (window < ~0ULL / 2) window *= 2;
+    if (window < ~0ULL / 16) window *= 8;
   }
   return false;
 }

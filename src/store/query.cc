@@ -1,6 +1,12 @@
 #include "store/store_impl.h"
 
 namespace varve::store {
+namespace {
+
+// What one call counts, about: others wait meanwhile.
+constexpr uint32_t kCountedDkeysMax = 4096, kCountedExtentsMax = 16'384;
+
+}  // namespace
 
 Result<bool> StoreImpl::query_array(const AkeyRecord& akey, const ReadPoint& point,
                                     QueryFlags flags, QueryResult& result) const {
@@ -42,6 +48,41 @@ Result<bool> StoreImpl::query_dkey(const DkeyRecord& dkey, KeyKinds kinds, ReadP
   return false;
 }
 
+// Of the akey's arrays, dkey by dkey in their order.
+Result<void> StoreImpl::count_bytes(const ObjectRecord& object, KeyKinds kinds,
+                                    const ReadPoint& point, ByteView from, ByteView akey,
+                                    QueryResult& result) const {
+  uint32_t dkeys = 0, extents = 0;
+  TreeCursor cursor(heap_, {Keyed::kDkey, kinds.dkey}, object.dkeys);
+  if (from.empty())
+    cursor.first();
+  else
+    cursor.seek({key_prefix(kinds.dkey, from), from}, false);
+  std::vector<Piece> pieces;
+  for (; cursor.valid(); cursor.next()) {
+    if (dkeys == kCountedDkeysMax || extents >= kCountedExtentsMax) {
+      KeyScratch scratch;
+      const ByteView key = record_key(heap_, Keyed::kDkey, cursor.record(), scratch);
+      result.bytes_next.assign(key.begin(), key.end());
+      return {};
+    }
+    ++dkeys;
+    const auto* dkey = heap_.at<DkeyRecord>(cursor.record());
+    const ReadPoint under = below(point, dkey->punches);
+    const AkeyRecord* record = settled(find_akey(*dkey, kinds.akey, akey), under);
+    if (!record) continue;
+    if (static_cast<ValueKind>(record->kind) != ValueKind::kArray)
+      return Error(Code::kBadType, "the akey holds a single value, not bytes of an array");
+    const ArrayView view(heap_, *heap_.at<ArrayRecord>(record->value), record->record_size, under);
+    pieces.clear();
+    (void)view.list(0, ~0U, pieces);
+    for (const Piece& piece : pieces)
+      result.bytes += (piece.end - piece.begin) * record->record_size;
+    extents += static_cast<uint32_t>(pieces.size());
+  }
+  return {};
+}
+
 // What is asked for narrows from dkey over akey to range. The edge dkey is the outermost under
 // which the rest is found.
 Result<QueryResult> StoreImpl::query_at(const ObjectRecord& object, KeyKinds kinds,
@@ -49,6 +90,10 @@ Result<QueryResult> StoreImpl::query_at(const ObjectRecord& object, KeyKinds kin
                                         QueryFlags flags) const {
   QueryResult result;
   const ReadPoint point = below(from, object.punches);
+  const bool only_bytes = flags.bytes && !flags.max_dkey && !flags.min_dkey;
+  if (flags.bytes)
+    VARVE_CHECK(count_bytes(object, kinds, point, only_bytes ? dkey : ByteView(), akey, result));
+  if (only_bytes) return result;
   if (!flags.max_dkey && !flags.min_dkey) {
     const auto* record = find_dkey(object, kinds.dkey, key_prefix(kinds.dkey, dkey), dkey);
     if (!record) return Error(Code::kNonexistent);
@@ -107,8 +152,12 @@ Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, const R
   if ((want_dkey && kinds.dkey == KeyKind::kHashed) ||
       (want_akey && kinds.akey == KeyKind::kHashed))
     return Error(Code::kInvalid, "hashed keys have no lowest or highest");
-  if (want_range && !want_akey) VARVE_CHECK(check_key(kinds.akey, akey, "akey"));
-  const bool whole_object = want_dkey || (!want_akey && !want_range);
+  if (flags.bytes && (kinds.dkey != KeyKind::kInteger || want_akey))
+    return Error(Code::kInvalid, "bytes are counted under integer dkeys, of one akey");
+  if ((want_range || flags.bytes) && !want_akey)
+    VARVE_CHECK(check_key(kinds.akey, akey, "akey"));
+  const bool whole_object = want_dkey || flags.bytes || (!want_akey && !want_range);
+  if (flags.bytes && !dkey.empty()) VARVE_CHECK(check_key(kinds.dkey, dkey, "dkey"));
   if (!whole_object) VARVE_CHECK(check_key(kinds.dkey, dkey, "dkey"));
   // A lookup that finds nothing has read, too.
   if (whole_object)
@@ -118,7 +167,7 @@ Result<QueryResult> StoreImpl::query(Container& container, ObjectId oid, const R
   if (!whole_object) note_under(container, oid, at);
   const ObjectRecord* object = find_object(container, oid);
   if (!object) return Error(Code::kNonexistent);
-  if (!want_dkey && !want_akey && !want_range)
+  if (!want_dkey && !want_akey && !want_range && !flags.bytes)
     return query_newest(container, *object, at, look.own());
   const ReadPoint from = point_at(container, at.epoch.value, use);
   Result<QueryResult> result = certain(

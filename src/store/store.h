@@ -205,12 +205,16 @@ struct ListedRange {
 struct QueryFlags {
   bool max_dkey = false, min_dkey = false, max_akey = false, min_akey = false, max_recx = false,
        min_recx = false;
+  // How many bytes the arrays of the akey show, under all integer dkeys; alone: from the dkey on.
+  bool bytes = false;
 };
 struct QueryResult {
   Buffer dkey, akey;
   uint64_t recx_index = 0, recx_count = 0;
   uint32_t record_size = 0;
   Epoch max_epoch;  // the newest that is committed, or the reader's own
+  uint64_t bytes = 0;
+  Buffer bytes_next;  // the dkey to go on from; a call looks at a bounded number; empty: done
   bool operator==(const QueryResult&) const = default;
 };
 

@@ -322,6 +322,8 @@ class StoreImpl final : public Store {
                            QueryResult& result) const;
   Result<QueryResult> query_at(const ObjectRecord& object, KeyKinds kinds, const ReadPoint& from,
                                ByteView dkey, ByteView akey, QueryFlags flags) const;
+  Result<void> count_bytes(const ObjectRecord& object, KeyKinds kinds, const ReadPoint& point,
+                           ByteView from, ByteView akey, QueryResult& result) const;
   Result<QueryResult> query_newest(const Container& container, const ObjectRecord& object,
                                    const ReadAt& at, Ref own);
 

@@ -77,6 +77,40 @@ TEST_F(StoreTest, ArraysOverlapByEpoch) {
   EXPECT_EQ(edge->recx_index + edge->recx_count, 6u);
 }
 
+TEST_F(StoreTest, CountsTheBytesThatArraysShow) {
+  const ObjectId oid{77, uint64_t{13} << 56};  // integer dkeys
+  QueryFlags flags;
+  flags.bytes = true;
+  const auto count = [&](uint64_t epoch) {
+    uint64_t bytes = 0;
+    for (Buffer from; ; ) {
+      const auto found =
+          store->query(*container, oid, Epoch{epoch}, from, as_bytes("array"), flags);
+      EXPECT_TRUE(found.ok() || found.code() == Code::kNonexistent);
+      if (!found.ok()) return bytes;
+      bytes += found->bytes;
+      from = found->bytes_next;
+      if (from.empty()) return bytes;
+    }
+  };
+  EXPECT_EQ(count(5), 0u);
+  for (uint64_t chunk = 1; chunk <= 5000; ++chunk)  // more than one call counts
+    ASSERT_TRUE(write(oid, as_text(bytes_of(chunk)), 10, 100, "12345678").ok());
+  EXPECT_EQ(count(10), 40'000u);
+  uint64_t chunk = 7;
+  ASSERT_TRUE(write(oid, as_text(bytes_of(chunk)), 20, 104, "abcdefgh").ok());
+  ASSERT_TRUE(write(oid, as_text(bytes_of(chunk)), 30, 101, {}, 2).ok());
+  EXPECT_EQ(count(20), 40'004u);
+  EXPECT_EQ(count(30), 40'002u);
+  flags.max_dkey = flags.max_recx = true;
+  const auto all = store->query(*container, oid, Epoch{30}, {}, as_bytes("array"), flags);
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all->recx_index + all->recx_count, 108u);
+  EXPECT_FALSE(all->bytes_next.empty());
+  EXPECT_EQ(store->query(*container, kHashedOid, kEpochMax, {}, as_bytes("array"), flags).code(),
+            Code::kInvalid);
+}
+
 TEST_F(StoreTest, ListsInOrderAndResumes) {
   std::string expected;
   for (int i = 0; i < 500; ++i) {

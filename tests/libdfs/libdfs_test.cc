@@ -2,6 +2,7 @@
 #include <daos_fs_sys.h>
 #include <errno.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <varve/dfs_extensions.h>
 
@@ -466,6 +467,40 @@ TEST_F(LibDfs, FilesHaveSeveralNames) {
   ASSERT_EQ(varve_dfs_check(dfs_, 0, nullptr, &report), 0);
   EXPECT_EQ(report.leaked, 0u);
   EXPECT_EQ(report.files, 0u);
+}
+
+TEST_F(LibDfs, BlocksAreWhatIsStored) {
+  dfs_obj_t* file = nullptr;
+  ASSERT_EQ(dfs_open(dfs_, nullptr, "sparse", S_IFREG | 0644, O_CREAT | O_RDWR, 0, 65536, nullptr,
+                     &file),
+            0);
+  const auto blocks = [&] {
+    struct stat status = {};
+    EXPECT_EQ(dfs_ostat(dfs_, file, &status), 0);
+    return status.st_blocks;
+  };
+  EXPECT_EQ(blocks(), 0);
+  ASSERT_EQ(write(file, 0, std::string(4096, 'x')), 0);
+  EXPECT_EQ(blocks(), 8);
+  ASSERT_EQ(write(file, 5'000'000, std::string(100'000, 'y')), 0);  // over chunks
+  EXPECT_EQ(blocks(), (4096 + 100'000 + 511) / 512);
+  ASSERT_EQ(write(file, 1024, std::string(4096, 'z')), 0);  // over what is there
+  EXPECT_EQ(blocks(), (5120 + 100'000 + 511) / 512);
+  ASSERT_EQ(dfs_punch(dfs_, file, 512, 1024), 0);
+  EXPECT_EQ(blocks(), (4096 + 100'000 + 511) / 512);
+  ASSERT_EQ(dfs_punch(dfs_, file, 4608, DFS_MAX_FSIZE), 0);
+  EXPECT_EQ(blocks(), 7);
+  struct varve_dfs_space space = {};
+  ASSERT_EQ(varve_dfs_space(dfs_, VARVE_DFS_COUNT, &space), 0);
+  EXPECT_EQ(space.file_bytes, 3584u);
+  EXPECT_GE(space.objects, 2u);
+  struct statvfs status = {};
+  ASSERT_EQ(varve_dfs_statfs(dfs_, &status), 0);
+  EXPECT_EQ(status.f_blocks * status.f_frsize, space.pool_bytes);
+  EXPECT_GT(status.f_bavail, 0u);
+  EXPECT_LT(status.f_bavail, status.f_blocks);
+  EXPECT_EQ(varve_dfs_space(dfs_, 2, &space), EINVAL);
+  EXPECT_EQ(dfs_release(file), 0);
 }
 
 TEST_F(LibDfs, EightClientsAppendLines) {

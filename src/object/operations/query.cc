@@ -21,6 +21,7 @@ Task<void> Service::query(rpc::Request& request) {
   flags.min_akey = message->flags & 8;
   flags.max_recx = message->flags & 16;
   flags.min_recx = message->flags & 32;
+  flags.bytes = message->flags & 64;
   const block::Lsn seen = volume_.last_committed();
   auto found = store_.query(**container, message->target.oid, read_at(message->target), message->dkey,
                             message->akey, flags);
@@ -34,6 +35,8 @@ Task<void> Service::query(rpc::Request& request) {
   reply.range = {found->recx_index, found->recx_count};
   reply.record_size = found->record_size;
   reply.max_epoch = found->max_epoch;
+  reply.bytes = found->bytes;
+  reply.bytes_next = std::move(found->bytes_next);
   const Buffer body = encode(reply);
   auto durable = co_await wait_until_durable(seen);
   if (durable.ok()) request.reply_now(body);

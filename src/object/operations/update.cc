@@ -145,6 +145,29 @@ Task<Result<void>> Service::prepare_transaction(uint64_t bytes) {
   co_return co_await volume_.wait_ready(bytes);
 }
 
+// Where an appended range goes; nothing may come between this and the update.
+Result<void> Service::place_append(store::Container& container, UpdateWork& work,
+                                   const store::Update& update) {
+  if (!work.append) return {};
+  const auto [akey, piece, index, placed] = *work.append;
+  store::QueryFlags flags;
+  flags.max_recx = true;
+  const store::ReadAt at(update.epoch, update.transaction, update.uncertain_until, update.epoch);
+  const auto found =
+      store_.query(container, update.oid, at, update.dkey, update.akeys[akey].akey, flags);
+  if (!found.ok() && found.code() != Code::kNonexistent) return found.error();
+  const uint64_t end = found.ok() ? found->recx_index + found->recx_count : 0;
+  store::ArrayPiece& range = work.store_pieces[piece];
+  const bool fits = placed ? end <= index && range.count <= index - end : end <= index;
+  if (!fits)
+    return Error(Code::kOverflow, "the array ends at " + std::to_string(end) + ": " +
+                                      std::to_string(range.count) +
+                                      " records behind it do not end, or begin, at " +
+                                      std::to_string(index));
+  if (placed) range.index = end;
+  return {};
+}
+
 Task<Result<Epoch>> Service::store_update(UpdateWork& work, Instant deadline) {
   store::Update update = work.as_store_update(kEpochNone);
   const uint64_t bytes = store::transaction_bytes(std::span(&update, 1));
@@ -153,6 +176,7 @@ Task<Result<Epoch>> Service::store_update(UpdateWork& work, Instant deadline) {
   if (executor_.now() > deadline) co_return Error(Code::kTimedOut, "an update reached its deadline on the server");
   VARVE_CO_TRY(store::Container * container, find(work.target, Access::kWrite));
   VARVE_CO_TRY(update.epoch, epoch_for(work.target));
+  VARVE_CO_CHECK(place_append(*container, work, update));
   auto stored = store_.update(*container, update);
   if (stored.code() == Code::kNoSpace) {
     const bool helped = co_await wait_for_space(deadline);
@@ -160,6 +184,7 @@ Task<Result<Epoch>> Service::store_update(UpdateWork& work, Instant deadline) {
       VARVE_CO_CHECK(co_await prepare_transaction(bytes));
       VARVE_CO_TRY(container, find(work.target, Access::kWrite));
       VARVE_CO_TRY(update.epoch, epoch_for(work.target));
+      VARVE_CO_CHECK(place_append(*container, work, update));
       stored = store_.update(*container, update);
     }
   }
@@ -210,8 +235,11 @@ Task<void> Service::update(rpc::Request& request) {
   } else if (!stored.ok()) {
     fail(request, stored.error());
   } else {
-    const UpdateReply reply{*stored};
-    request.reply_now(bytes_of(reply.epoch));
+    static_assert(sizeof(Epoch) == sizeof(uint64_t));
+    const bool placed = work->append && work->append->placed;
+    const uint64_t words[] = {stored->value,
+                              placed ? work->store_pieces[work->append->piece].index : 0};
+    request.reply_now(std::as_bytes(std::span(words, placed ? 2 : 1)));
   }
   work->reset();
   if (idle_updates_.size() < kIdleMax) idle_updates_.push_back(std::move(work));

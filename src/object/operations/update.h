@@ -2,6 +2,8 @@
 // allocates nothing once its predecessors have grown the vectors.
 #pragma once
 
+#include <optional>
+
 #include "device/device.h"
 #include "object/service.h"
 
@@ -55,6 +57,14 @@ class UpdateWork {
   std::vector<store::ArrayPiece> store_pieces;
   // The store's form of it; spans point into this.
   store::Update as_store_update(Epoch epoch);
+  // Of the one with kAppend or kAtEnd: which akey, and its piece in store_pieces. Valid after
+  // as_store_update().
+  struct Append {
+    size_t akey = 0, piece = 0;
+    uint64_t index = 0;   // as it came
+    bool placed = false;  // kAppend
+  };
+  std::optional<Append> append;
 
  private:
   uint64_t extent_from_ = store::kInlineBytesBelow;

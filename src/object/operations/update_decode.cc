@@ -15,6 +15,7 @@ void UpdateWork::reset() {
   scatter.clear();
   store_akeys.clear();
   store_pieces.clear();
+  append.reset();
   if (inline_bytes.capacity() > 256 * kKiB) Buffer().swap(inline_bytes);
 }
 
@@ -61,6 +62,9 @@ Result<void> UpdateWork::add_values(Akey& akey) {
   } else {
     return Error(Code::kInvalid, "an akey is neither a single value nor an array");
   }
+  if ((akey.conditions & (kAppend | kAtEnd)) &&
+      (akey.kind != ValueKind::kArray || akey.ranges != 1 || akey.punch))
+    return Error(Code::kBadIo, "only one range of an array can be appended");
   if (next_checksum != akey.checksums)
     return Error(Code::kBadIo, "an update carries more checksums than its data needs");
   return {};
@@ -111,6 +115,9 @@ Result<void> UpdateWork::plan(const Integrity& container, uint64_t bulk_bytes) {
   uint64_t total = 0;
   for (const Value& value : values)
     if (__builtin_add_overflow(total, value.length, &total)) total = ~0ULL;
+  size_t appends = 0;
+  for (const Akey& akey : akeys) appends += (akey.conditions & (kAppend | kAtEnd)) != 0;
+  if (appends > 1) return Error(Code::kBadIo, "an update appends to one array, not to several");
   if (total != bulk_bytes)
     return Error(Code::kBadIo, "an update describes " + std::to_string(total) + " bytes of data and brings " +
                                    std::to_string(bulk_bytes));
@@ -132,7 +139,7 @@ store::Update UpdateWork::as_store_update(Epoch epoch) {
   for (const Akey& akey : akeys) {
     store::AkeyUpdate& out = store_akeys.emplace_back();
     out.akey = akey.name;
-    out.conditions = akey.conditions;
+    out.conditions = akey.conditions & ~(kAppend | kAtEnd);
     out.record_size = akey.record_size;
     const Value* first = &values[akey.first_value];
     if (akey.kind == ValueKind::kSingle) {
@@ -142,6 +149,9 @@ store::Update UpdateWork::as_store_update(Epoch epoch) {
     }
     out.kind = store::ValueKind::kArray;
     const size_t begin = store_pieces.size();
+    if (akey.conditions & (kAppend | kAtEnd))
+      append = Append{store_akeys.size() - 1, begin, ranges[akey.first_range].index,
+                      (akey.conditions & kAppend) != 0};
     for (uint32_t i = 0; i < akey.ranges; ++i) {
       const Range& range = ranges[akey.first_range + i];
       store_pieces.push_back({range.index, range.count, data_of(first[i])});
