@@ -122,8 +122,8 @@ void bench_rocksdb(Report& report, uint64_t records) {
   const auto row = [&](const char* name, const std::vector<double>& rates, const char* ours) {
     report.add(name, "1/s", rates, ours, report.median_of(ours));
   };
-  row("rocksdb.file.update.64B.batch16.rate", updates, "store.memory.update.64B.rate");
-  row("rocksdb.file.update.64B.sync.batch32.rate", durable_updates, "store.file.update.64B.rate");
+  row("rocksdb.file.update.64B.batch16.rate", updates, "store.file.update.64B.rate");
+  row("rocksdb.file.update.64B.sync.batch32.rate", durable_updates, "store.file.update.64B.batch32.qd1.rate");
   row("rocksdb.file.fetch.64B.batch16.rate", fetches, "store.memory.fetch.64B.rate");
   row("rocksdb.file.fetch_one.64B.rate", single_fetches, "store.memory.fetch_one.64B.rate");
 }

@@ -79,7 +79,7 @@ struct Target {
 struct Batch {
   Batch(size_t bytes, size_t count)
       : value(bytes, std::byte{7}),
-        checksum(crc32c(ByteView(value))),
+        checksums(in_extents() ? (bytes + kChunkBytes - 1) / kChunkBytes : 1),
         keys(count),
         akeys(count),
         updates(count),
@@ -87,10 +87,14 @@ struct Batch {
         fetches(count),
         results(count, Lsn{}),
         fetched(count) {
+    for (size_t i = 0; i < checksums.size(); ++i)
+      checksums[i] = crc32c(ByteView(value)
+                                .subspan(i * kChunkBytes)
+                                .first(std::min<size_t>(kChunkBytes, bytes - i * kChunkBytes)));
     for (size_t i = 0; i < count; ++i) {
       akeys[i].akey = found[i].akey = as_bytes("a");
       akeys[i].single.length = bytes;
-      akeys[i].single.checksums = {&checksum, 1};
+      akeys[i].single.checksums = checksums;
       updates[i] = {kOid, Epoch{}, bytes_of(keys[i]), 0, {&akeys[i], 1}};
       fetches[i].oid = kOid;
       fetches[i].dkey = bytes_of(keys[i]);
@@ -135,7 +139,7 @@ struct Batch {
 
   static constexpr ObjectId kOid{1, 0};
   Buffer value;
-  uint32_t checksum;
+  std::vector<uint32_t> checksums;  // one for each chunk
   std::vector<uint64_t> keys;
   std::vector<AkeyUpdate> akeys;
   std::vector<Update> updates;
@@ -326,13 +330,17 @@ Task<void> client(Target& target, Load& load, size_t bytes, size_t group) {
   --load.running;
 }
 
-Task<void> raw_writer(device::Device& device, Load& load, uint64_t offset, uint64_t bytes) {
+Task<void> raw_writer(device::Device& device, Load& load, uint64_t offset, uint64_t bytes,
+                      uint64_t places, bool durable) {
   device::AlignedBuffer data(bytes);
   std::memset(data.data(), 1, bytes);
   const ByteView piece = data.view(bytes);
   while (load.left > 0) {
-    const uint64_t place = --load.left % 256;
-    must(co_await device.write_durable(offset + place * bytes, Gather(&piece, 1)));
+    const uint64_t place = --load.left % places;
+    if (durable)
+      must(co_await device.write_durable(offset + place * bytes, Gather(&piece, 1)));
+    else
+      must(co_await device.write(offset + place * bytes, Gather(&piece, 1)));
   }
   --load.running;
 }
@@ -342,27 +350,47 @@ std::string scratch_path(const Report& report) {
          std::to_string(getpid());
 }
 
-std::unique_ptr<device::Device> open_scratch(Report& report, Executor& executor) {
-  const std::string path = scratch_path(report);
-  device::FileOptions options;
-  options.create_bytes = report.options().quick ? 2 * kGiB : 8 * kGiB;
-  auto device = must(device::open_file(executor, path, options));
-  unlink(path.c_str());
-  return device;
+struct Scratch {
+  explicit Scratch(const Report& report) : path(scratch_path(report)) {}
+  ~Scratch() { unlink(path.c_str()); }
+  std::unique_ptr<device::Device> open(Executor& executor, uint64_t create_bytes) const {
+    device::FileOptions options;
+    options.create_bytes = create_bytes;
+    return must(device::open_file(executor, path, options));
+  }
+  const std::string path;
+};
+
+// A device in use: every block has been written once, as the file system makes the first write to a
+// block that was only allocated dear.
+void condition(const Scratch& scratch, uint64_t bytes) {
+  Executor executor(machine_clock(), 1);
+  const std::unique_ptr<device::Device> device = scratch.open(executor, bytes);
+  Load load;
+  load.left = bytes / kMiB;
+  load.running = 8;
+  for (unsigned i = 0; i < load.running; ++i)
+    executor.spawn(raw_writer(*device, load, 0, kMiB, bytes / kMiB, false));
+  executor.run_until([&] { return load.running == 0; });
+  must(executor.block_on(device->flush()));
 }
 
-// Durable writes of `bytes` per second, `depth` at a time, over places written before.
-double measure_device(device::Device& device, Executor& executor, uint64_t bytes, unsigned depth) {
+// Writes of `bytes` per second, `depth` at a time, over places written before: each durable, or all
+// of them by one flush at the end.
+double measure_device(device::Device& device, Executor& executor, uint64_t bytes, unsigned depth,
+                      bool each_durable, uint64_t count = 2000) {
   double rate = 0;
   for (int pass = 0; pass < 2; ++pass) {
     Load load;
-    load.left = pass == 0 ? 256 : 2000;
+    const uint64_t places = 256 * kMiB / bytes;
+    load.left = pass == 0 ? places : count;
     load.running = depth;
-    const uint64_t count = load.left, start = now_ns();
+    const uint64_t writes = load.left, start = now_ns();
     for (unsigned i = 0; i < depth; ++i)
-      executor.spawn(raw_writer(device, load, 128 * kMiB, bytes));
+      executor.spawn(raw_writer(device, load, 128 * kMiB, bytes, places, each_durable));
     executor.run_until([&] { return load.running == 0; });
-    rate = rate_of(count, start);
+    if (!each_durable) must(executor.block_on(device.flush()));
+    rate = rate_of(writes, start);
   }
   return rate;
 }
@@ -378,10 +406,12 @@ struct FileCase {
 void bench_file(Report& report, const FileCase& each) {
   const std::string name = std::string("store.file.update.") + each.name;
   if (!report.wanted(name)) return;
+  const Scratch scratch(report);
+  condition(scratch, report.options().quick ? 2 * kGiB : 8 * kGiB);
   std::vector<double> rates, logged, limits, p50, p99, p999;
   for (int run = 0; run < report.options().runs; ++run) {
     Executor executor(machine_clock(), 1);
-    Target target(open_scratch(report, executor), executor, 1 * kGiB);
+    Target target(scratch.open(executor, 0), executor, 1 * kGiB);
     Load load;
     load.left = each.count / (report.options().quick ? 20 : 1);
     load.running = each.depth;
@@ -400,12 +430,17 @@ void bench_file(Report& report, const FileCase& each) {
     p50.push_back(load.latencies.percentile_ns(0.5) / 1000);
     p99.push_back(load.latencies.percentile_ns(0.99) / 1000);
     p999.push_back(load.latencies.percentile_ns(0.999) / 1000);
+    if (each.bytes >= kInlineBytesBelow) {  // the device alone, with as many values in flight
+      limits.push_back(measure_device(*target.device, executor, each.bytes, each.group * each.depth,
+                                      false, each.bytes == kMiB ? 4000 : 200'000));
+      continue;
+    }
     // The device alone, with writes as large and as many at a time as the log's.
     const uint64_t group_bytes =
         std::min<uint64_t>(kMiB, round_up(static_cast<uint64_t>(bytes / writes) + 1, 4096));
     limits.push_back(
-        measure_device(*target.device, executor, group_bytes, std::min(each.depth, 8u)) * count /
-        writes);
+        measure_device(*target.device, executor, group_bytes, std::min(each.depth, 8u), true) *
+        count / writes);
   }
   const std::string limit = std::string("limit.file.write.") + each.name + ".rate";
   report.add(limit, "1/s", limits);
@@ -442,17 +477,6 @@ double measure_read(device::Device& device, Executor& executor, uint64_t mebibyt
   return rate_of(mebibytes * kMiB, start);
 }
 
-struct Scratch {
-  explicit Scratch(const Report& report) : path(scratch_path(report)) {}
-  ~Scratch() { unlink(path.c_str()); }
-  std::unique_ptr<device::Device> open(Executor& executor, uint64_t create_bytes) const {
-    device::FileOptions options;
-    options.create_bytes = create_bytes;
-    return must(device::open_file(executor, path, options));
-  }
-  const std::string path;
-};
-
 // A server that was killed: how fast its log is replayed.
 void bench_recovery(Report& report) {
   const std::string name = "store.file.recovery.log_rate";
@@ -469,7 +493,8 @@ void bench_recovery(Report& report) {
     run_clients(target, load, count);
     target.kill();
     target.device = scratch.open(executor, 0);
-    limits.push_back(measure_read(*target.device, executor, report.options().quick ? 32 : 1024) / 1e9);
+    limits.push_back(measure_read(*target.device, executor, report.options().quick ? 32 : 1024) /
+                     1e9);
     const uint64_t start = now_ns();
     target.volume = must(executor.block_on(block::Volume::open(executor, *target.device, {})));
     rates.push_back(rate_of(target.volume->statistics().replayed_bytes, start) / 1e9);
@@ -514,8 +539,9 @@ int run(int argc, char** argv) {
   bench_index(report);
   bench_file(report, {"64B", 64, 32, 16, 2'000'000});
   bench_file(report, {"64B.qd1", 64, 1, 1, 10'000});
-  bench_file(report, {"4KiB", 4096, 16, 8, 200'000});
-  bench_file(report, {"1MiB", kMiB, 1, 8, 4'000});
+  bench_file(report, {"64B.batch32.qd1", 64, 32, 1, 200'000});
+  bench_file(report, {"4KiB", 4096, 32, 32, 400'000});
+  bench_file(report, {"1MiB", kMiB, 1, 32, 4'000});
   bench_rocksdb(report, quick ? 100'000 : 2'000'000);
   bench_recovery(report);
   bench_open(report);

@@ -135,6 +135,12 @@ Task<Result<void>> Disk::flush() {
   co_return {};
 }
 
+bool Disk::written_before(uint64_t offset, uint64_t length) {
+  for (uint64_t done = 0; done < length; done += device::kBlockBytes)
+    if (!current_.find((offset + done) / device::kBlockBytes)) return false;
+  return true;
+}
+
 Task<Result<void>> Disk::discard(uint64_t offset, uint64_t length) {
   co_await begin_operation(operations_.discards, true);
   co_await take_time();

@@ -62,6 +62,7 @@ class Disk final : public device::Device {
   Task<Result<void>> write_durable(uint64_t offset, Gather from) override;
   Task<Result<void>> flush() override;
   Task<Result<void>> discard(uint64_t offset, uint64_t length) override;
+  bool written_before(uint64_t offset, uint64_t length) override;
 
   // Power fails when operation number `changes` (counting writes, flushes and discards from 1) is
   // submitted; 0: never.

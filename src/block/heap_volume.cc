@@ -7,7 +7,11 @@
 namespace varve::block {
 namespace {
 
-std::byte* arena_of(device::Device& device, const Superblock& superblock, const LazyMemory& memory) {
+// Small writes beyond this many bytes at a time are not logged; fewer where the log is small.
+constexpr uint64_t kBurstBytesMin = 64 * kKiB;
+
+std::byte* arena_of(device::Device& device, const Superblock& superblock,
+                    const LazyMemory& memory) {
   return device.persistent() ? memory.data() : device.direct(superblock.geometry.arena_offset);
 }
 
@@ -15,7 +19,9 @@ std::byte* arena_of(device::Device& device, const Superblock& superblock, const 
 
 HeapVolume::HeapVolume(Executor& executor, device::Device& device, const Superblock& superblock,
                        const CheckpointPolicy& policy)
-    : executor_(executor), device_(device), superblock_(superblock),
+    : executor_(executor),
+      device_(device),
+      superblock_(superblock),
       arena_(device.persistent() ? superblock.geometry.arena_bytes : kPageBytes, true),
       heap_(arena_of(device, superblock, arena_), superblock.geometry.chunks_offset,
             superblock.geometry.chunk_count),
@@ -23,7 +29,8 @@ HeapVolume::HeapVolume(Executor& executor, device::Device& device, const Superbl
                superblock.geometry.data_offset,
                superblock.geometry.data_bytes / device::kBlockBytes),
       policy_(policy) {
-  VARVE_ASSERT(policy.threshold_percent <= 100 && policy.interval.count() > 0, "a policy is checked");
+  VARVE_ASSERT(policy.threshold_percent <= 100 && policy.interval.count() > 0,
+               "a policy is checked");
   base_ = arena_of(device, superblock, arena_);
 }
 
@@ -53,6 +60,9 @@ Task<Result<void>> HeapVolume::recover() {
                                [this](Lsn lsn) { became_durable(lsn); });
   data_ = std::make_unique<DataWriter>(executor_, device_,
                                        [this](Error error) { log_->fail(std::move(error)); });
+  burst_ = std::make_unique<BurstWriter>(
+      executor_, device_,
+      std::clamp(superblock_.geometry.log_bytes / 256, kBurstBytesMin / 4, kBurstBytesMin));
   if (device_.kind() == device::Kind::kFile || device_.kind() == device::Kind::kSimulated)
     small_space_ = std::make_unique<SmallSpace>(
         executor_, device_, extents_, [this](Error error) { log_->fail(std::move(error)); });
@@ -107,7 +117,8 @@ class HeapVolume::Replay final : public ReplayVisitor {
   }
 
  private:
-  // Changes are small and lie anywhere in the heap: each waits, while the memory comes that it goes to.
+  // Changes are small and lie anywhere in the heap: each waits, while the memory comes that it goes
+  // to.
   Result<void> put_off(const LogEntry& entry) {
     if (entry.length == 0 || entry.offset > geometry_.arena_bytes ||
         entry.length > geometry_.arena_bytes - entry.offset)
@@ -173,6 +184,7 @@ Task<Result<void>> HeapVolume::close() {
   else
     result = reached.error();
   if (small_space_) co_await small_space_->drain();
+  co_await burst_->drain();
   co_await data_->drain();
   co_await log_->drain();
   executor_.remove_poller(*this);
@@ -238,6 +250,7 @@ void HeapVolume::became_durable(Lsn lsn) {
 
 bool HeapVolume::poll() {
   bool any = data_->poll();
+  any |= burst_->poll();
   any |= log_->poll();
   if (!checkpointing_ && !closing_ && !log_->failure() &&
       policy_.mode != CheckpointPolicy::Mode::kDisabled &&
@@ -274,12 +287,14 @@ Task<Result<void>> HeapVolume::write(Extent extent, Gather from) {
   if (data_->overlaps(extent.offset, extent.length))
     co_await data_->wait_for(extent.offset, extent.length);
   if (log_->failure()) co_return Error(*log_->failure());
-  if (length <= DataWriter::kLoggedBytesMax &&
-      data_->unlogged_bytes() + length <= superblock_.geometry.log_bytes / 8) {
+  const bool small = length <= DataWriter::kLoggedBytesMax;
+  const bool burst = small && burst_->wants(length);
+  if (small && !burst && data_->unlogged_bytes() + length <= superblock_.geometry.log_bytes / 8) {
     data_->write(extent, from);
     co_return {};
   }
-  Result<void> written = co_await device_.write(extent.offset, from);
+  Result<void> written = burst ? co_await burst_->write(extent.offset, from)
+                               : co_await device_.write(extent.offset, from);
   if (written.ok())
     log_->extent_written();
   else if (written.code() == Code::kIo)

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "block/burst_writer.h"
 #include "block/data_writer.h"
 #include "block/extent_map.h"
 #include "block/heap.h"
@@ -73,6 +74,7 @@ class HeapVolume final : public Volume, private Poller {
   std::unique_ptr<PageStore> pages_;
   std::unique_ptr<Log> log_;
   std::unique_ptr<DataWriter> data_;
+  std::unique_ptr<BurstWriter> burst_;
   std::unique_ptr<SmallSpace> small_space_;  // files only
   bool checkpointing_ = false;
   bool closing_ = false;

@@ -2,34 +2,43 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
+#include <optional>
 
 #include "runtime/wait.h"
 
 namespace varve::block {
 namespace {
 
-// What is read at once: little first, as most logs are short; then more and more.
-constexpr uint64_t kWindowBytesMin = 512 * kKiB, kWindowBytesMax = 8 * kMiB;
-constexpr uint64_t kReadBytes = 1 * kMiB;
+// What is read at once: little first, as most logs are short; then more and more pieces ahead.
+constexpr uint64_t kFirstBytes = 512 * kKiB, kPieceBytes = 1 * kMiB;
+constexpr size_t kPiecesAheadMax = 8;
 // How far behind the end a later group is looked for.
 constexpr uint64_t kLookAheadBytes = 4 * kMiB;
 
-// A part of the ring, on its way from the device or there. Shared with the reads, which may outlive whoever
-// waits for them.
-struct Window {
-  uint64_t position = 0, length = 0;
+// A part of the ring, on its way from the device or there. Shared with its read, which may outlive
+// whoever waits for it.
+struct Piece {
+  Piece(uint64_t position, uint64_t length) : position(position), length(length), buffer(length) {}
+  bool holds(uint64_t from, uint64_t bytes) const {
+    return from >= position && from + bytes <= position + length;
+  }
+  ByteView view(uint64_t from, uint64_t bytes) const {
+    return buffer.view(length).subspan(from - position, bytes);
+  }
+
+  const uint64_t position, length;
   device::AlignedBuffer buffer;
-  unsigned reads = 0;  // under way
+  bool there = false;
   Result<void> result;
   Signal ended;
 };
-using WindowPointer = std::shared_ptr<Window>;
+using PiecePointer = std::shared_ptr<Piece>;
 
-Task<void> read_piece(device::Device& device, WindowPointer window, uint64_t device_offset,
-                      MutableByteView into) {
-  Result<void> result = co_await device.read(device_offset, into);
-  if (!result.ok()) window->result = std::move(result);
-  if (--window->reads == 0) window->ended.notify_all();
+Task<void> read_piece(device::Device& device, PiecePointer piece, uint64_t device_offset) {
+  piece->result = co_await device.read(device_offset, piece->buffer.view(piece->length));
+  piece->there = true;
+  piece->ended.notify_all();
 }
 
 // The ring as one endless run of bytes, read ahead of who reads it.
@@ -38,14 +47,22 @@ class RingReader {
   RingReader(device::Device& device, const Geometry& geometry)
       : device_(device), geometry_(geometry) {}
 
-  // Into `to`, whole blocks from a position on.
+  // Whole blocks from a position on, where they lie if they lie together and are there already.
+  std::optional<ByteView> at_hand(uint64_t position, uint64_t length) const {
+    if (pieces_.empty()) return {};
+    const Piece& front = *pieces_.front();
+    if (!front.there || !front.result.ok() || !front.holds(position, length)) return {};
+    return front.view(position, length);
+  }
+  // The same, copied.
   Task<Result<void>> read(uint64_t position, MutableByteView to) {
     while (!to.empty()) {
-      if (!now_ || position < now_->position || position >= now_->position + now_->length)
-        VARVE_CO_CHECK(co_await move_to(position));
-      const uint64_t skip = position - now_->position;
-      const uint64_t step = std::min<uint64_t>(to.size(), now_->length - skip);
-      std::memcpy(to.data(), now_->buffer.data() + skip, step);
+      if (pieces_.empty() || !pieces_.front()->holds(position, 1)) co_await move_to(position);
+      const PiecePointer front = pieces_.front();
+      while (!front->there) co_await front->ended.wait();
+      if (!front->result.ok()) co_return front->result.error();
+      const uint64_t step = std::min(to.size(), front->position + front->length - position);
+      std::memcpy(to.data(), front->view(position, step).data(), step);
       to = to.subspan(step);
       position += step;
     }
@@ -54,51 +71,48 @@ class RingReader {
   // What was read is read again.
   Task<void> forget() {
     co_await finish();
-    now_ = ahead_ = nullptr;
-    window_bytes_ = kWindowBytesMin;
+    pieces_.clear();
+    ahead_ = 1;
+    next_bytes_ = kFirstBytes;
   }
   // Until the device has answered everything.
   Task<void> finish() {
-    while (ahead_ && ahead_->reads > 0) co_await ahead_->ended.wait();
+    for (const PiecePointer& piece : pieces_)
+      while (!piece->there) co_await piece->ended.wait();
   }
 
  private:
-  Task<Result<void>> move_to(uint64_t position) {
-    const bool goes_on = ahead_ && ahead_->position == position;
-    if (!goes_on) {
-      co_await finish();
-      ahead_ = start(position);
+  // The piece that holds `position` becomes the first.
+  Task<void> move_to(uint64_t position) {
+    if (pieces_.empty() || position < pieces_.front()->position ||
+        position > pieces_.back()->position + pieces_.back()->length)
+      co_await forget();
+    while (!pieces_.empty() && !pieces_.front()->holds(position, 1)) {
+      const PiecePointer front = pieces_.front();
+      while (!front->there) co_await front->ended.wait();
+      pieces_.pop_front();
     }
-    now_ = ahead_;
-    while (now_->reads > 0) co_await now_->ended.wait();
-    if (!now_->result.ok()) co_return std::move(now_->result.error());
-    ahead_ = start(position + now_->length);
+    if (pieces_.empty()) start(position);
+    while (pieces_.size() <= ahead_) start(pieces_.back()->position + pieces_.back()->length);
+    ahead_ = std::min(ahead_ * 2, kPiecesAheadMax);
     // Requests reach the device when the executor polls it.
     co_await Executor::current()->yield();
-    co_return {};
   }
 
-  WindowPointer start(uint64_t position) {
-    auto window = std::make_shared<Window>();
+  void start(uint64_t position) {
     const uint64_t to_end = geometry_.log_bytes - position % geometry_.log_bytes;
-    window->position = position;
-    window->length = std::min(window_bytes_, to_end);
-    window->buffer = device::AlignedBuffer(window->length);
-    window_bytes_ = std::min(window_bytes_ * 2, kWindowBytesMax);
-    const uint64_t offset = log_device_offset(geometry_, position);
-    for (uint64_t from = 0; from < window->length; from += kReadBytes) {
-      const uint64_t length = std::min(kReadBytes, window->length - from);
-      ++window->reads;
-      Executor::current()->spawn(
-          read_piece(device_, window, offset + from, window->buffer.view().subspan(from, length)));
-    }
-    return window;
+    auto piece = std::make_shared<Piece>(position, std::min(next_bytes_, to_end));
+    next_bytes_ = kPieceBytes;
+    pieces_.push_back(piece);
+    Executor::current()->spawn(
+        read_piece(device_, std::move(piece), log_device_offset(geometry_, position)));
   }
 
   device::Device& device_;
   const Geometry& geometry_;
-  WindowPointer now_, ahead_;
-  uint64_t window_bytes_ = kWindowBytesMin;
+  std::deque<PiecePointer> pieces_;  // neighbours, upwards
+  size_t ahead_ = 1;
+  uint64_t next_bytes_ = kFirstBytes;
 };
 
 Error lost(const ReplayState& state, const std::string& witness) {
@@ -133,31 +147,45 @@ Task<Result<void>> check_beyond(RingReader& ring, const ReplayState& state) {
   co_return {};
 }
 
-// True: `group`, which may grow, holds the group that comes next, intact.
-Task<Result<bool>> read_group(RingReader& ring, const ReplayState& state, uint64_t tail,
-                              device::AlignedBuffer& group) {
-  VARVE_CO_CHECK(co_await ring.read(state.at.position, group.view(kPageBytes)));
+// The bytes of the group that comes next, if it is intact; else none. In the ring's memory or in
+// `copy`, which may grow.
+Task<Result<ByteView>> read_group(RingReader& ring, const ReplayState& state, uint64_t tail,
+                                  device::AlignedBuffer& copy) {
+  std::optional<ByteView> bytes = ring.at_hand(state.at.position, kPageBytes);
+  if (!bytes) {
+    VARVE_CO_CHECK(co_await ring.read(state.at.position, copy.view(kPageBytes)));
+    bytes = copy.view(kPageBytes);
+  }
   GroupHeader header;
-  std::memcpy(&header, group.data(), sizeof header);
-  if (!is_next_group(header, state)) co_return false;
+  std::memcpy(&header, bytes->data(), sizeof header);
+  if (!is_next_group(header, state)) co_return ByteView();
   const uint64_t padded = round_up(header.length, kPageBytes);
-  if (state.at.position + padded > tail + state.log_bytes) co_return false;
-  if (padded > group.size()) group = device::AlignedBuffer(padded);
-  VARVE_CO_CHECK(co_await ring.read(state.at.position, group.view(padded)));
-  co_return is_intact(group.view(header.length));
+  if (state.at.position + padded > tail + state.log_bytes) co_return ByteView();
+  bytes = ring.at_hand(state.at.position, padded);
+  if (!bytes) {
+    if (padded > copy.size()) copy = device::AlignedBuffer(padded);
+    VARVE_CO_CHECK(co_await ring.read(state.at.position, copy.view(padded)));
+    bytes = copy.view(padded);
+  }
+  const ByteView group = bytes->first(header.length);
+  co_return is_intact(group) ? group : ByteView();
 }
 
 Task<Result<ReplayResult>> replay_groups(RingReader& ring, const Superblock& superblock,
                                          uint64_t must_reach, ReplayVisitor& visitor) {
   const auto visit = [&visitor](const LogEntry& entry) { return visitor.entry(entry); };
-  ReplayState state{superblock.volume, superblock.geometry.log_bytes,
-                    {superblock.log_tail, superblock.tail_sequence}, 0, superblock.incarnation};
+  ReplayState state{superblock.volume,
+                    superblock.geometry.log_bytes,
+                    {superblock.log_tail, superblock.tail_sequence},
+                    0,
+                    superblock.incarnation};
   ReplayResult result;
-  device::AlignedBuffer group(64 * kKiB);
+  device::AlignedBuffer copy(64 * kKiB);
   for (bool again = false;;) {
-    VARVE_CO_TRY(const bool whole, co_await read_group(ring, state, superblock.log_tail, group));
-    if (!whole) {
-      // The end, or a bit that went wrong on its way: what was acknowledged must not end here for that.
+    VARVE_CO_TRY(const ByteView group, co_await read_group(ring, state, superblock.log_tail, copy));
+    if (group.empty()) {
+      // The end, or a bit that went wrong on its way: what was acknowledged must not end here for
+      // that.
       if (again) break;
       again = true;
       co_await ring.forget();
@@ -167,14 +195,13 @@ Task<Result<ReplayResult>> replay_groups(RingReader& ring, const Superblock& sup
     GroupHeader header;
     std::memcpy(&header, group.data(), sizeof header);
     const uint64_t padded = round_up(header.length, kPageBytes);
-    VARVE_CO_CHECK(visit_entries(group.view(header.length), visit));
+    VARVE_CO_CHECK(visit_entries(group, visit));
     visitor.end_of_group();
     state.at = {state.at.position + padded, header.sequence + 1};
     state.incarnation = header.incarnation;
     result.records += header.records;
   }
-  if (state.at.position < must_reach)
-    co_return lost(state, "the checkpoint");
+  if (state.at.position < must_reach) co_return lost(state, "the checkpoint");
   VARVE_CO_CHECK(co_await check_beyond(ring, state));
   result.end = state.at;
   co_return result;

@@ -71,6 +71,10 @@ Task<void> SmallSpace::prepare(SmallSpace& self) {
 }
 
 Task<Result<void>> SmallSpace::fill(const std::vector<Extent>& free) {
+  if (std::all_of(free.begin(), free.end(), [this](const Extent& extent) {
+        return device_.written_before(extent.offset, extent.length);
+      }))
+    co_return {};
   constexpr uint64_t kPieceBytes = 1 * kMiB;
   const device::AlignedBuffer zeros(std::min(kPieceBytes, window_bytes_));
   std::memset(zeros.data(), 0, zeros.size());

@@ -165,13 +165,64 @@ TEST_F(FileVolume, AcknowledgedWritesSurviveTheProcess) {
       const Extent extent = volume->at<Extent>(Volume::kRoot)[i % 20];
       ASSERT_EQ(extent.length, extent_bytes);
       ASSERT_TRUE(executor.block_on(volume->read(extent.offset, buffer.view())).ok());
-      ASSERT_EQ(buffer.data()[0], std::byte{static_cast<uint8_t>(i)}) << i << " of " << extent_bytes;
+      ASSERT_EQ(buffer.data()[0], std::byte{static_cast<uint8_t>(i)})
+          << i << " of " << extent_bytes;
       ASSERT_EQ(buffer.data()[extent_bytes - 1], std::byte{static_cast<uint8_t>(i)})
           << i << " of " << extent_bytes;
     }
     EXPECT_EQ(volume->use().extent_bytes, 20 * extent_bytes);
   }
   EXPECT_GT(volume->statistics().replayed_records, 0u);
+  ASSERT_TRUE(executor.block_on(volume->close()).ok());
+}
+
+Task<Result<void>> write_filled(Volume& volume, Extent extent, const device::AlignedBuffer& data) {
+  const ByteView piece = data.view();
+  co_return co_await volume.write(extent, Gather(&piece, 1));
+}
+
+// All at a time, one transaction, durable.
+Task<Result<void>> write_burst(Volume& volume, std::span<const Extent> extents,
+                               std::span<const device::AlignedBuffer> data) {
+  std::vector<Task<Result<void>>> writes;
+  for (size_t i = 0; i < extents.size(); ++i)
+    writes.push_back(write_filled(volume, extents[i], data[i]));
+  for (Result<void>& result : co_await when_all(std::move(writes)))
+    VARVE_CO_CHECK(std::move(result));
+  VARVE_CO_CHECK(co_await volume.wait_ready(64 * kKiB));
+  volume.begin();
+  for (const Extent& extent : extents) volume.publish(extent);
+  co_return co_await volume.durable(volume.commit());
+}
+
+TEST_F(FileVolume, ABurstOfSmallWritesIsNotLogged) {
+  open_device();
+  FormatOptions options;
+  options.identity = kIdentity;
+  options.heap_bytes_max = 16 * kMiB;
+  options.log_bytes = 32 * kMiB;
+  ASSERT_TRUE(executor.block_on(Volume::format(*device, options)).ok());
+  open();
+  constexpr size_t kCount = 256;
+  std::vector<Extent> extents;
+  std::vector<device::AlignedBuffer> data;
+  for (size_t i = 0; i < kCount; ++i) {
+    extents.push_back(*volume->reserve(device::kBlockBytes));
+    data.emplace_back(device::kBlockBytes);
+    std::memset(data.back().data(), static_cast<int>(i), device::kBlockBytes);
+  }
+  const LogStatistics before = volume->statistics();
+  ASSERT_TRUE(executor.block_on(write_burst(*volume, extents, data)).ok());
+  EXPECT_LT(volume->statistics().bytes - before.bytes, kCount * device::kBlockBytes / 4);
+  EXPECT_GT(volume->statistics().bytes - before.bytes, device::kBlockBytes);  // its first few
+  kill();
+  open_device();
+  open();
+  device::AlignedBuffer back(device::kBlockBytes);
+  for (size_t i = 0; i < kCount; ++i) {
+    ASSERT_TRUE(executor.block_on(volume->read(extents[i].offset, back.view())).ok());
+    ASSERT_EQ(std::memcmp(back.data(), data[i].data(), back.size()), 0) << i;
+  }
   ASSERT_TRUE(executor.block_on(volume->close()).ok());
 }
 

@@ -42,6 +42,9 @@ class Device {
   // The bytes may be forgotten (read back as anything).
   virtual Task<Result<void>> discard(uint64_t offset, uint64_t length) = 0;
 
+  // False: some of it may never have been written, and the first write costs more than later ones.
+  virtual bool written_before(uint64_t offset, uint64_t length) { return true; }
+
   // Memory devices: the bytes themselves, for zero-copy; null elsewhere.
   virtual std::byte* direct(uint64_t offset) { return nullptr; }
 };

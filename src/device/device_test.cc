@@ -72,6 +72,19 @@ TEST_F(FileDeviceTest, MoreInFlightThanTheRingHolds) {
   EXPECT_EQ(back.data()[0], std::byte{1999 & 0xff});
 }
 
+TEST_F(FileDeviceTest, KnowsWhatWasWritten) {
+  auto device = open();
+  EXPECT_FALSE(device->written_before(0, kBlockBytes));
+  AlignedBuffer buffer(4 * kBlockBytes);
+  const ByteView piece = buffer.view();
+  ASSERT_TRUE(executor.block_on(device->write(0, Gather(&piece, 1))).ok());
+  ASSERT_TRUE(executor.block_on(device->flush()).ok());
+  EXPECT_TRUE(device->written_before(0, 4 * kBlockBytes));
+  EXPECT_TRUE(device->written_before(kBlockBytes, kBlockBytes));
+  EXPECT_FALSE(device->written_before(3 * kBlockBytes, 2 * kBlockBytes));
+  EXPECT_FALSE(device->written_before(1 * kMiB, kBlockBytes));
+}
+
 TEST_F(FileDeviceTest, SecondOpenerIsToldWhoHoldsIt) {
   auto device = open();
   const auto second = open_file(executor, path, {});

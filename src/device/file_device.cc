@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -57,8 +58,12 @@ class FileDevice final : public Device, private Poller {
  public:
   FileDevice(Executor& executor, std::string path, Descriptor owner, Descriptor file,
              uint64_t size_bytes, Kind kind)
-      : executor_(executor), path_(std::move(path)), owner_(std::move(owner)),
-        file_(std::move(file)), size_bytes_(size_bytes), kind_(kind) {}
+      : executor_(executor),
+        path_(std::move(path)),
+        owner_(std::move(owner)),
+        file_(std::move(file)),
+        size_bytes_(size_bytes),
+        kind_(kind) {}
   ~FileDevice() override {
     if (!ring_ready_) return;
     while (in_flight_ > 0) wait_for_one();
@@ -86,6 +91,7 @@ class FileDevice final : public Device, private Poller {
   }
   Task<Result<void>> flush() override;
   Task<Result<void>> discard(uint64_t offset, uint64_t length) override;
+  bool written_before(uint64_t offset, uint64_t length) override;
 
  private:
   // Suspends until the kernel has answered. Destroyed early (with its executor), it waits for the
@@ -125,8 +131,9 @@ class FileDevice final : public Device, private Poller {
 
   Executor& executor_;
   std::string path_;
-  // Holds the lock. Not the descriptor that the ring uses: the kernel lets go of a ring's files some
-  // time after the process has ended, of this one at its end, when no request is in flight any more.
+  // Holds the lock. Not the descriptor that the ring uses: the kernel lets go of a ring's files
+  // some time after the process has ended, of this one at its end, when no request is in flight any
+  // more.
   Descriptor owner_;
   Descriptor file_;
   uint64_t size_bytes_;
@@ -301,6 +308,28 @@ Task<Result<void>> FileDevice::discard(uint64_t offset, uint64_t length) {
   co_return {};
 }
 
+// Asks the file system's map, which is in memory mostly. One that keeps none is taken for
+// unwritten.
+bool FileDevice::written_before(uint64_t offset, uint64_t length) {
+  if (kind_ == Kind::kBlock) return true;
+  constexpr uint32_t kExtents = 32;
+  alignas(fiemap) std::byte memory[sizeof(fiemap) + kExtents * sizeof(fiemap_extent)] = {};
+  auto* const map = reinterpret_cast<fiemap*>(memory);
+  map->fm_start = offset;
+  map->fm_length = length;
+  map->fm_extent_count = kExtents;
+  if (ioctl(file_.get(), FS_IOC_FIEMAP, map) < 0) return false;
+  uint64_t reached = offset;
+  for (uint32_t i = 0; i < map->fm_mapped_extents; ++i) {
+    const fiemap_extent& extent = map->fm_extents[i];
+    const uint32_t unready =
+        FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC;
+    if (extent.fe_logical > reached || (extent.fe_flags & unready)) return false;
+    reached = extent.fe_logical + extent.fe_length;
+  }
+  return reached >= offset + length;
+}
+
 Error cannot(const std::string& path, const std::string& what, int error) {
   Code code = Code::kIo;
   if (error == EACCES || error == EPERM) code = Code::kNoPermission;
@@ -315,8 +344,8 @@ Error cannot(const std::string& path, const std::string& what, int error) {
 std::string lock_holder(const struct stat& status) {
   std::ifstream locks("/proc/locks");
   char wanted[64];
-  std::snprintf(wanted, sizeof wanted, "%02x:%02x:%llu", major(status.st_dev),
-                minor(status.st_dev), static_cast<unsigned long long>(status.st_ino));
+  std::snprintf(wanted, sizeof wanted, "%02x:%02x:%llu", major(status.st_dev), minor(status.st_dev),
+                static_cast<unsigned long long>(status.st_ino));
   for (std::string line; std::getline(locks, line);) {
     std::istringstream words(line);
     std::string number, kind, mode, access, process, file;
@@ -329,7 +358,8 @@ std::string lock_holder(const struct stat& status) {
   return {};
 }
 
-Result<void> lock(int file, const std::string& path, const struct stat& status, int kind = LOCK_EX) {
+Result<void> lock(int file, const std::string& path, const struct stat& status,
+                  int kind = LOCK_EX) {
   if (flock(file, kind | LOCK_NB) == 0) return {};
   if (errno != EWOULDBLOCK) return cannot(path, "it cannot be locked", errno);
   return Error(Code::kBusy, "device " + path + ": it is in use" + lock_holder(status) +
@@ -351,16 +381,17 @@ Result<void> reserve_space(int file, const std::string& path, uint64_t size_byte
     synchronise_directory(path);
     return {};
   }
-  struct statvfs space{};
+  struct statvfs space {};
   const bool known = fstatvfs(file, &space) == 0;
   if (ftruncate(file, 0) != 0 || unlink(path.c_str()) != 0) {
     // What is left is an empty file, which a later call fills.
   }
   if (error != ENOSPC && error != EFBIG) return cannot(path, "space cannot be reserved", error);
-  return Error(Code::kNoSpace,
-               "device " + path + ": " + std::to_string(size_bytes) + " bytes cannot be reserved, " +
-                   (known ? std::to_string(space.f_bavail * space.f_frsize) : std::string("fewer")) +
-                   " are free there; make it smaller or choose another file system");
+  return Error(
+      Code::kNoSpace,
+      "device " + path + ": " + std::to_string(size_bytes) + " bytes cannot be reserved, " +
+          (known ? std::to_string(space.f_bavail * space.f_frsize) : std::string("fewer")) +
+          " are free there; make it smaller or choose another file system");
 }
 
 Result<uint64_t> size_of_device(int file, const std::string& path, const struct stat& status) {
@@ -375,7 +406,7 @@ Result<uint64_t> size_of_device(int file, const std::string& path, const struct 
 
 Result<std::unique_ptr<Device>> open_file(Executor& executor, const std::string& path,
                                           const FileOptions& options) {
-  struct stat before{};
+  struct stat before {};
   const bool exists = stat(path.c_str(), &before) == 0;
   if (!exists && options.create_bytes == 0)
     return Error(Code::kNoEntry, "device " + path + ": " + std::strerror(errno) +
@@ -390,7 +421,7 @@ Result<std::unique_ptr<Device>> open_file(Executor& executor, const std::string&
     return Error(Code::kBusy, "device " + path + ": it is in use" + lock_holder(before) +
                                   " (mounted, or another server's)");
   if (owner.get() < 0) return cannot(path, "it cannot be opened", errno);
-  struct stat status{};
+  struct stat status {};
   if (fstat(owner.get(), &status) != 0) return cannot(path, "it cannot be examined", errno);
   VARVE_CHECK(lock(owner.get(), path, status));
   const bool is_block = S_ISBLK(status.st_mode);
@@ -401,8 +432,8 @@ Result<std::unique_ptr<Device>> open_file(Executor& executor, const std::string&
   VARVE_TRY(const uint64_t size_bytes, size_of_device(owner.get(), path, status));
   Descriptor file(::open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC));
   if (file.get() < 0 && errno == EINVAL)
-    return Error(Code::kNotSupported, "device " + path +
-                                          ": its file system has no direct I/O; use ext4 or xfs");
+    return Error(Code::kNotSupported,
+                 "device " + path + ": its file system has no direct I/O; use ext4 or xfs");
   if (file.get() < 0) return cannot(path, "it cannot be opened", errno);
   auto device = std::make_unique<FileDevice>(executor, path, std::move(owner), std::move(file),
                                              round_down(size_bytes, kBlockBytes),
@@ -421,13 +452,12 @@ class FileReader final : public Reader {
   uint64_t size_bytes() const override { return size_bytes_; }
   Result<void> read(uint64_t offset, MutableByteView into) override {
     while (!into.empty()) {
-      const ssize_t got =
-          pread(file_.get(), into.data(), into.size(), static_cast<off_t>(offset));
+      const ssize_t got = pread(file_.get(), into.data(), into.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0)
-        return Error(Code::kIo, "device " + path_ + ": read at offset " + std::to_string(offset) +
-                                    " failed: " +
-                                    (got < 0 ? std::strerror(errno) : "it ends before"));
+        return Error(Code::kIo,
+                     "device " + path_ + ": read at offset " + std::to_string(offset) +
+                         " failed: " + (got < 0 ? std::strerror(errno) : "it ends before"));
       offset += static_cast<uint64_t>(got);
       into = into.subspan(static_cast<size_t>(got));
     }
@@ -463,7 +493,7 @@ class MemoryReader final : public Reader {
 Result<std::unique_ptr<Reader>> open_for_reading(const std::string& path, Sharing sharing) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return cannot(path, "it cannot be opened", errno);
-  struct stat status{};
+  struct stat status {};
   if (fstat(file.get(), &status) != 0) return cannot(path, "it cannot be examined", errno);
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
     return Error(Code::kInvalid, "device " + path + ": it is neither a file nor a block device");
