@@ -118,8 +118,11 @@ class Session {
 
   virtual Executor& executor() = 0;
   // Whose requests those of the caller are, from here until the next suspension and after it: they
-  // end with kCanceled when it is requested. Null: nobody's.
+  // end with kCanceled when it is requested, and its deadline, where it has one, is theirs. Null:
+  // nobody's.
   virtual void set_cancellation(std::shared_ptr<rpc::Cancellation> cancellation) {}
+  // The caller's at this moment; who waits for others than the session sets it again afterwards.
+  virtual std::shared_ptr<rpc::Cancellation> cancellation() const { return nullptr; }
   virtual const Options& options() const = 0;
   // Runs one operation on the calling (owning) thread until it ends.
   template <class T>

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,9 +22,10 @@ class Connections {
 
   // The first of the addresses that answers; open connections are shared. kUnreachable, naming what
   // was tried and why each failed, at once when nothing listens on any of them; kTimedOut at the
-  // deadline. `strict`: not even then another transport when the chosen one has no address.
+  // deadline; kCanceled where `cancellation`, which may be null, is requested before. `strict`: not
+  // even then another transport when the chosen one has no address.
   Task<Result<std::shared_ptr<rpc::Peer>>> to(std::vector<std::string> addresses, Instant deadline,
-                                              bool strict);
+                                              bool strict, rpc::Cancellation* cancellation);
 
  private:
   struct Entry {
@@ -32,7 +34,12 @@ class Connections {
     Signal done;
   };
   std::vector<std::string> candidates(const std::vector<std::string>& addresses, bool strict) const;
-  Task<Result<std::shared_ptr<rpc::Peer>>> one(std::string address, Instant deadline);
+  using Outcome = std::optional<Result<std::shared_ptr<rpc::Peer>>>;
+  struct CancelledWait;
+  Task<void> connect(Entry& entry, std::string address, Instant deadline,
+                     std::shared_ptr<Outcome> outcome);
+  Task<Result<std::shared_ptr<rpc::Peer>>> one(std::string address, Instant deadline,
+                                               rpc::Cancellation* cancellation);
 
   Executor& executor_;
   rpc::Node& node_;

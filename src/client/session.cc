@@ -61,6 +61,11 @@ SessionImpl::SessionImpl(std::unique_ptr<Executor> owned, Executor& executor,
       connections_(executor, *node_, options_.transport),
       client_(Uuid::from_random(executor.random().next(), executor.random().next())) {}
 
+// Connections that nobody waits for any more may still be under way.
+SessionImpl::~SessionImpl() {
+  if (owned_executor_) owned_executor_->abandon();
+}
+
 bool SessionImpl::may_retry(Code code) {
   switch (code) {
     case Code::kUnreachable:
@@ -94,9 +99,10 @@ Task<Result<void>> SessionImpl::before_retry(Attempt& attempt, const Error& erro
     co_return Error(Code::kCanceled, std::string(verb) + " was cancelled");
   attempt.now = executor_.now();
   if (attempt.now < attempt.deadline) co_return Result<void>();
-  const auto seconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(options_.deadline).count();
-  std::string text = std::string(verb) + " did not succeed within " + std::to_string(seconds) +
+  const auto milliseconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(attempt.deadline - attempt.begin)
+          .count();
+  std::string text = std::string(verb) + " did not succeed within " + std::to_string(milliseconds) +
                      " ms (last: " + attempt.last_error + "); is the server running?";
   if (attempt.maybe_executed && attempt.changes_something)
     text += " It is not known whether the server has executed it.";
@@ -116,7 +122,7 @@ Task<Result<rpc::Reply>> SessionImpl::call_service(rpc::Opcode opcode, Buffer bo
   for (;;) {
     const Instant until = attempt_deadline(attempt, 0);
     Result<std::shared_ptr<rpc::Peer>> peer =
-        co_await connections_.to(options_.addresses, until, false);
+        co_await connections_.to(options_.addresses, until, false, attempt.cancellation.get());
     cancellation_ = attempt.cancellation;
     if (!peer) {
       // Nothing listens, and nothing of this system was ever seen: say so instead of waiting.
@@ -149,9 +155,11 @@ std::shared_ptr<rpc::Peer> SessionImpl::open_target(
 }
 
 Task<Result<std::shared_ptr<rpc::Peer>>> SessionImpl::connect_target(
-    std::shared_ptr<const placement::PoolMap> map, uint32_t target, Instant deadline) {
-  VARVE_CO_TRY(std::shared_ptr<rpc::Peer> peer,
-               co_await connections_.to(map->targets[target].addresses, deadline, true));
+    std::shared_ptr<const placement::PoolMap> map, uint32_t target, Instant deadline,
+    rpc::Cancellation* cancellation) {
+  VARVE_CO_TRY(
+      std::shared_ptr<rpc::Peer> peer,
+      co_await connections_.to(map->targets[target].addresses, deadline, true, cancellation));
   auto known = std::find_if(target_peers_.begin(), target_peers_.end(),
                             [&](const TargetPeers& peers) { return peers.map == map; });
   if (known == target_peers_.end()) {
@@ -168,7 +176,8 @@ Task<Result<rpc::Reply>> SessionImpl::call_shard(const ShardCall& call, ByteView
   const Instant until = attempt_deadline(attempt, call.bulk_bytes);
   std::shared_ptr<rpc::Peer> peer = open_target(call.map, call.target);
   if (!peer) {
-    Result<std::shared_ptr<rpc::Peer>> made = co_await connect_target(call.map, call.target, until);
+    Result<std::shared_ptr<rpc::Peer>> made =
+        co_await connect_target(call.map, call.target, until, attempt.cancellation.get());
     cancellation_ = attempt.cancellation;
     if (!made) co_return std::move(made.error()).with("target " + std::to_string(call.target));
     peer = std::move(*made);

@@ -18,6 +18,7 @@ Result<void> check_handle(const Container& container);
 struct Attempt {
   Instant deadline;
   Instant now;                  // when this try began
+  Instant begin = now;          // when the first did
   Duration pause{0};            // before the next try
   bool maybe_executed = false;  // an attempt was sent and its answer never came
   bool changes_something = false;
@@ -29,12 +30,14 @@ class SessionImpl final : public Session {
  public:
   SessionImpl(std::unique_ptr<Executor> owned, Executor& executor, std::unique_ptr<rpc::Node> node,
               Options options);
+  ~SessionImpl() override;
 
   Executor& executor() override { return executor_; }
   const Options& options() const override { return options_; }
   void set_cancellation(std::shared_ptr<rpc::Cancellation> cancellation) override {
     cancellation_ = std::move(cancellation);
   }
+  std::shared_ptr<rpc::Cancellation> cancellation() const override { return cancellation_; }
 
   Task<Result<pool::SystemInfo>> query_system() override;
   Task<Result<pool::PoolInfo>> create_pool(pool::CreatePool request) override;
@@ -117,7 +120,8 @@ class SessionImpl final : public Session {
 
   Attempt new_attempt(bool changes_something) const {
     const Instant now = executor_.now();
-    Attempt attempt{now + options_.deadline, now};
+    const bool bounded = cancellation_ && cancellation_->deadline != kNever;
+    Attempt attempt{bounded ? cancellation_->deadline : now + options_.deadline, now};
     attempt.changes_something = changes_something;
     attempt.cancellation = cancellation_;
     return attempt;
@@ -147,7 +151,8 @@ class SessionImpl final : public Session {
   std::shared_ptr<rpc::Peer> open_target(const std::shared_ptr<const placement::PoolMap>& map,
                                          uint32_t target);
   Task<Result<std::shared_ptr<rpc::Peer>>> connect_target(
-      std::shared_ptr<const placement::PoolMap> map, uint32_t target, Instant deadline);
+      std::shared_ptr<const placement::PoolMap> map, uint32_t target, Instant deadline,
+      rpc::Cancellation* cancellation);
   // One attempt: connects if need be. attempt.maybe_executed says what is not known afterwards.
   Task<Result<rpc::Reply>> call_shard(const ShardCall& call, ByteView body, Attempt& attempt);
   Task<Result<void>> refresh_map(const PoolHandle& pool, uint32_t stale_version);

@@ -10,17 +10,7 @@ using namespace varve::libdaos;
 namespace varve::libdaos {
 namespace {
 
-constexpr std::string_view kAttributesKey = "attributes";
 constexpr uint64_t kChunkBytesDefault = kMiB;
-constexpr uint64_t kAttributesDkey = 0;
-
-// The value of akey "attributes" under dkey 0: docs/formats/dfs.md.
-struct ArrayRecord {
-  static constexpr uint64_t kMagic = 0x3159525241565256;  // "VRVARRY1"
-  uint64_t magic = kMagic;
-  uint64_t cell_bytes = 0, chunk_cells = 0;
-};
-static_assert(sizeof(ArrayRecord) == 24);
 
 Result<std::shared_ptr<OpenArray>> array_of(daos_handle_t handle) {
   VARVE_CHECK(require_initialized());
@@ -41,38 +31,6 @@ Result<std::shared_ptr<OpenArray>> make_array(client::Session& session, client::
   return array;
 }
 
-Task<Result<void>> store_attributes(client::Session& session, const OpenArray& array) {
-  const ArrayRecord record{ArrayRecord::kMagic, array.cell_bytes, array.chunk_cells.load()};
-  const ByteView value = bytes_of(record);
-  client::IoDescriptor descriptor;
-  descriptor.akey = as_bytes(kAttributesKey);
-  descriptor.from = Gather(&value, 1);
-  Result<Epoch> stored =
-      co_await session.update(array.object, bytes_of(kAttributesDkey), DAOS_COND_DKEY_INSERT,
-                              std::span<client::IoDescriptor>(&descriptor, 1));
-  if (!stored) co_return std::move(stored.error());
-  co_return Result<void>();
-}
-
-Task<Result<void>> load_attributes(client::Session& session, OpenArray& array) {
-  ArrayRecord record{0, 0, 0};
-  const MutableByteView room(reinterpret_cast<std::byte*>(&record), sizeof record);
-  client::IoDescriptor descriptor;
-  descriptor.akey = as_bytes(kAttributesKey);
-  descriptor.into = Scatter(&room, 1);
-  VARVE_CO_CHECK(co_await session.fetch(array.object, bytes_of(kAttributesDkey), 0,
-                                        std::span<client::IoDescriptor>(&descriptor, 1)));
-  if (descriptor.fetched_bytes == 0)
-    co_return Error(Code::kNonexistent, "there is no array " + array.object.oid.to_string());
-  if (descriptor.fetched_bytes != sizeof record || record.magic != ArrayRecord::kMagic ||
-      record.cell_bytes == 0 || record.chunk_cells == 0)
-    co_return Error(Code::kBadFormat,
-                    "object " + array.object.oid.to_string() + " holds no array attributes");
-  array.cell_bytes = record.cell_bytes;
-  array.chunk_cells = record.chunk_cells;
-  co_return Result<void>();
-}
-
 bool good_ranges(const daos_array_iod_t* iod) {
   if (!iod || (iod->arr_nr > 0 && !iod->arr_rgs)) return false;
   for (daos_size_t i = 0; i < iod->arr_nr; ++i) {
@@ -83,15 +41,11 @@ bool good_ranges(const daos_array_iod_t* iod) {
   return true;
 }
 
-std::span<const daos_range_t> ranges_of(const daos_array_iod_t* iod) {
-  return {iod->arr_rgs, iod->arr_nr};
-}
-
 // Bytes that the ranges take; 2^64 - 1 if they do not fit.
 uint64_t bytes_in(const daos_array_iod_t* iod, uint64_t cell_bytes) {
   uint64_t cells = 0, bytes = 0;
-  for (const daos_range_t& range : ranges_of(iod))
-    if (__builtin_add_overflow(cells, range.rg_len, &cells)) return ~0ULL;
+  for (const object::Range& range : ranges_of(iod))
+    if (__builtin_add_overflow(cells, range.count, &cells)) return ~0ULL;
   return __builtin_mul_overflow(cells, cell_bytes, &bytes) ? ~0ULL : bytes;
 }
 
@@ -117,7 +71,8 @@ int daos_array_create(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, da
               oh](client::Session& session) -> Task<int> {
                auto array = make_array(session, container, oid, true, cell_size, chunk_size);
                if (!array) co_return failure(array.error());
-               const Result<void> stored = co_await store_attributes(session, **array);
+               const Result<void> stored =
+                   co_await client::store_array_attributes(session, **array);
                if (!stored) co_return failure(stored.error());
                *oh = register_handle(Kind::kArray, std::move(*array));
                co_return 0;
@@ -135,7 +90,7 @@ int daos_array_open(daos_handle_t coh, daos_obj_id_t oid, daos_handle_t th, unsi
   return run(ev, [=, container = *container](client::Session& session) -> Task<int> {
     auto array = make_array(session, container, oid, writes(mode), 1, kChunkBytesDefault);
     if (!array) co_return failure(array.error());
-    const Result<void> loaded = co_await load_attributes(session, **array);
+    const Result<void> loaded = co_await client::load_array_attributes(session, **array);
     if (!loaded) co_return failure(loaded.error());
     *cell_size = (*array)->cell_bytes;
     *chunk_size = (*array)->chunk_cells.load();
@@ -187,7 +142,7 @@ int daos_array_read(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, d
     }
     const SeenObject seen(array->object, epoch);
     const Result<uint64_t> read =
-        co_await read_array(session, *array, *seen, ranges_of(iod), room.span());
+        co_await client::read_array(session, *array, *seen, ranges_of(iod), room.span());
     if (!read) co_return failure(read.error());
     iod->arr_nr_read = *read;
     iod->arr_nr_short_read = bytes / array->cell_bytes - *read;
@@ -209,7 +164,7 @@ int daos_array_write(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, 
     if (bytes == 0) co_return 0;
     if (!add_data(sgl, bytes, data))
       co_return failure(Error(Code::kBadIo, "an array write's buffers hold less than its ranges"));
-    co_return status(co_await write_array(session, *array, ranges_of(iod), data.span()));
+    co_return status(co_await client::write_array(session, *array, ranges_of(iod), data.span()));
   });
 }
 
@@ -220,7 +175,7 @@ int daos_array_punch(daos_handle_t oh, daos_handle_t th, daos_array_iod_t* iod, 
   if (!(*array)->writable) return no_permission("punch");
   if (!good_ranges(iod)) return code(Code::kInvalid);
   return run(ev, [array = *array, iod](client::Session& session) -> Task<int> {
-    co_return status(co_await punch_array(session, *array, ranges_of(iod)));
+    co_return status(co_await client::punch_array(session, *array, ranges_of(iod)));
   });
 }
 
@@ -232,7 +187,8 @@ int daos_array_get_size(daos_handle_t oh, daos_handle_t th, daos_size_t* size, d
   if (!size) return code(Code::kInvalid);
   return run(ev, [array = *array, epoch = *epoch, size](client::Session& session) -> Task<int> {
     const SeenObject seen(array->object, epoch);
-    const Result<ArrayExtent> extent = co_await array_extent(session, *array, *seen);
+    const Result<client::ArrayExtent> extent =
+        co_await client::array_extent(session, *array, *seen);
     if (!extent) co_return failure(extent.error());
     *size = extent->cells;
     co_return 0;
@@ -248,7 +204,8 @@ int daos_array_stat(daos_handle_t oh, daos_handle_t th, daos_array_stbuf_t* stbu
   if (!stbuf) return code(Code::kInvalid);
   return run(ev, [array = *array, epoch = *epoch, stbuf](client::Session& session) -> Task<int> {
     const SeenObject seen(array->object, epoch);
-    const Result<ArrayExtent> extent = co_await array_extent(session, *array, *seen);
+    const Result<client::ArrayExtent> extent =
+        co_await client::array_extent(session, *array, *seen);
     if (!extent) co_return failure(extent.error());
     *stbuf = {extent->cells, extent->newest.value};
     co_return 0;
@@ -262,7 +219,7 @@ int daos_array_set_size(daos_handle_t oh, daos_handle_t th, daos_size_t size, da
   if (!(*array)->writable) return no_permission("set_size");
   if (size >= uint64_t{1} << 63) return code(Code::kInvalid);
   return run(ev, [array = *array, size](client::Session& session) -> Task<int> {
-    co_return status(co_await resize_array(session, *array, size));
+    co_return status(co_await client::resize_array(session, *array, size));
   });
 }
 

@@ -24,6 +24,8 @@ inline constexpr uint64_t kBodyBytesMax = 48 * kKiB;
 class Cancellation {
  public:
   bool requested() const { return requested_; }
+  // When the operation that carries it has to be over; kNever: whatever is usual (client/).
+  Instant deadline = kNever;
   // Calls that wait for their reply end with kCanceled. Those whose data is on its way go on; with
   // `force` their connection is closed, and they end once their memory is the caller's again.
   void request(bool force) {

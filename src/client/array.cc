@@ -1,20 +1,31 @@
 #include <algorithm>
 
-#include "libdaos/arrays.h"
+#include "client/array.h"
 #include "runtime/wait.h"
 
-namespace varve::libdaos {
+namespace varve::client {
 namespace {
 
 constexpr std::string_view kDataKey = "0";
+constexpr std::string_view kAttributesKey = "attributes";
+constexpr uint64_t kAttributesDkey = 0;
+constexpr uint64_t kCondDkeyInsert = 2;  // store::kCondDkeyInsert
 constexpr size_t kChunksAtOnce = 16;
 constexpr uint32_t kPage = 1024;
 constexpr uint8_t kMaxDkey = 1, kMaxRange = 16;  // object::QueryRequest::flags
 
-std::span<client::IoDescriptor> only(client::IoDescriptor& descriptor) { return {&descriptor, 1}; }
+// The value of akey "attributes" under dkey 0: docs/formats/dfs.md.
+struct ArrayRecord {
+  static constexpr uint64_t kMagic = 0x3159525241565256;  // "VRVARRY1"
+  uint64_t magic = kMagic;
+  uint64_t cell_bytes = 0, chunk_cells = 0;
+};
+static_assert(sizeof(ArrayRecord) == 24);
 
-client::IoDescriptor of_chunk(const OpenArray& array, std::span<const object::Range> ranges) {
-  client::IoDescriptor descriptor;
+std::span<IoDescriptor> only(IoDescriptor& descriptor) { return {&descriptor, 1}; }
+
+IoDescriptor of_chunk(const OpenArray& array, std::span<const object::Range> ranges) {
+  IoDescriptor descriptor;
   descriptor.akey = as_bytes(kDataKey);
   descriptor.kind = object::ValueKind::kArray;
   descriptor.record_size = array.cell_bytes;
@@ -22,10 +33,10 @@ client::IoDescriptor of_chunk(const OpenArray& array, std::span<const object::Ra
   return descriptor;
 }
 
-Task<Result<void>> write_part(client::Session& session, const OpenArray& array, uint64_t chunk,
+Task<Result<void>> write_part(Session& session, const OpenArray& array, uint64_t chunk,
                               std::span<const object::Range> ranges, Gather from) {
   const uint64_t dkey = chunk + 1;
-  client::IoDescriptor descriptor = of_chunk(array, ranges);
+  IoDescriptor descriptor = of_chunk(array, ranges);
   descriptor.from = from;
   Result<Epoch> updated =
       co_await session.update(array.object, bytes_of(dkey), 0, only(descriptor));
@@ -34,11 +45,11 @@ Task<Result<void>> write_part(client::Session& session, const OpenArray& array, 
 }
 
 // Returns the cell within the chunk where the data found ends; 0: only holes.
-Task<Result<uint64_t>> read_part(client::Session& session, const OpenArray& array,
-                                 const client::Object& object, uint64_t chunk,
-                                 std::span<const object::Range> ranges, Scatter into) {
+Task<Result<uint64_t>> read_part(Session& session, const OpenArray& array, const Object& object,
+                                 uint64_t chunk, std::span<const object::Range> ranges,
+                                 Scatter into) {
   const uint64_t dkey = chunk + 1;
-  client::IoDescriptor descriptor = of_chunk(array, ranges);
+  IoDescriptor descriptor = of_chunk(array, ranges);
   descriptor.into = into;
   descriptor.zero_holes = true;
   Result<void> fetched = co_await session.fetch(object, bytes_of(dkey), 0, only(descriptor));
@@ -69,17 +80,20 @@ Task<bool> worker(Work<Job>& work) {
   co_return true;
 }
 template <class Job>
-Task<Result<void>> side_by_side(std::vector<Job>& jobs, Task<Result<void>> (*one)(Job&)) {
+Task<Result<void>> side_by_side(Session& session, std::vector<Job>& jobs,
+                                Task<Result<void>> (*one)(Job&)) {
   if (jobs.empty()) co_return Result<void>();
   Work<Job> work{jobs, one, 0, {}};
   std::vector<Task<bool>> workers;
   for (size_t i = 0; i < std::min(kChunksAtOnce, jobs.size()); ++i) workers.push_back(worker(work));
+  const auto cancellation = session.cancellation();
   co_await when_all(std::move(workers));
+  session.set_cancellation(cancellation);
   co_return std::move(work.result);
 }
 
 struct WriteJob {
-  client::Session* session;
+  Session* session;
   const OpenArray* array;
   ChunkPart<ByteView> part;
 };
@@ -88,9 +102,9 @@ Task<Result<void>> write_job(WriteJob& job) {
 }
 
 struct ReadJob {
-  client::Session* session;
+  Session* session;
   const OpenArray* array;
-  const client::Object* object;
+  const Object* object;
   uint64_t chunk_cells;
   ChunkPart<MutableByteView> part;
   uint64_t data_end = 0;
@@ -111,10 +125,9 @@ Result<uint64_t> chunk_of(ByteView dkey) {
   return key;  // chunk + 1; 0: attributes
 }
 
-Task<Result<std::vector<uint64_t>>> chunks_with_data(client::Session& session,
-                                                     const client::Object& object) {
+Task<Result<std::vector<uint64_t>>> chunks_with_data(Session& session, const Object& object) {
   std::vector<uint64_t> chunks;
-  client::Session::Anchor anchor;
+  Session::Anchor anchor;
   while (!anchor.end) {
     auto page = co_await session.list_dkeys(object, anchor, kPage);
     if (page.code() == Code::kNonexistent) break;
@@ -128,23 +141,23 @@ Task<Result<std::vector<uint64_t>>> chunks_with_data(client::Session& session,
   co_return chunks;
 }
 
-bool one_chunk(std::span<const daos_range_t> ranges, uint64_t chunk_cells) {
-  return ranges.size() == 1 && ranges[0].rg_len > 0 &&
-         ranges[0].rg_len <= chunk_cells - ranges[0].rg_idx % chunk_cells;
+bool one_chunk(std::span<const object::Range> ranges, uint64_t chunk_cells) {
+  return ranges.size() == 1 && ranges[0].count > 0 &&
+         ranges[0].count <= chunk_cells - ranges[0].index % chunk_cells;
 }
 
 }  // namespace
 
 template <class View>
-std::vector<ChunkPart<View>> split_by_chunk(std::span<const daos_range_t> ranges,
+std::vector<ChunkPart<View>> split_by_chunk(std::span<const object::Range> ranges,
                                             std::span<const View> memory, uint64_t chunk_cells,
                                             uint64_t cell_bytes) {
   std::vector<ChunkPart<View>> parts;
   size_t piece = 0;
   uint64_t used = 0;
-  for (const daos_range_t& range : ranges) {
-    uint64_t index = range.rg_idx;
-    for (uint64_t left = range.rg_len; left > 0;) {
+  for (const object::Range& range : ranges) {
+    uint64_t index = range.index;
+    for (uint64_t left = range.count; left > 0;) {
       const uint64_t chunk = index / chunk_cells, within = index % chunk_cells;
       const uint64_t count = std::min(left, chunk_cells - within);
       if (parts.empty() || parts.back().chunk != chunk) parts.emplace_back().chunk = chunk;
@@ -164,33 +177,64 @@ std::vector<ChunkPart<View>> split_by_chunk(std::span<const daos_range_t> ranges
   return parts;
 }
 
-Task<Result<void>> write_array(client::Session& session, const OpenArray& array,
-                               std::span<const daos_range_t> ranges, Gather from) {
+Task<Result<void>> store_array_attributes(Session& session, const OpenArray& array) {
+  const ArrayRecord record{ArrayRecord::kMagic, array.cell_bytes, array.chunk_cells.load()};
+  const ByteView value = bytes_of(record);
+  IoDescriptor descriptor;
+  descriptor.akey = as_bytes(kAttributesKey);
+  descriptor.from = Gather(&value, 1);
+  Result<Epoch> stored =
+      co_await session.update(array.object, bytes_of(kAttributesDkey), kCondDkeyInsert,
+                              std::span<IoDescriptor>(&descriptor, 1));
+  if (!stored) co_return std::move(stored.error());
+  co_return Result<void>();
+}
+
+Task<Result<void>> load_array_attributes(Session& session, OpenArray& array) {
+  ArrayRecord record{0, 0, 0};
+  const MutableByteView room(reinterpret_cast<std::byte*>(&record), sizeof record);
+  IoDescriptor descriptor;
+  descriptor.akey = as_bytes(kAttributesKey);
+  descriptor.into = Scatter(&room, 1);
+  VARVE_CO_CHECK(co_await session.fetch(array.object, bytes_of(kAttributesDkey), 0,
+                                        std::span<IoDescriptor>(&descriptor, 1)));
+  if (descriptor.fetched_bytes == 0)
+    co_return Error(Code::kNonexistent, "there is no array " + array.object.oid.to_string());
+  if (descriptor.fetched_bytes != sizeof record || record.magic != ArrayRecord::kMagic ||
+      record.cell_bytes == 0 || record.chunk_cells == 0)
+    co_return Error(Code::kBadFormat,
+                    "object " + array.object.oid.to_string() + " holds no array attributes");
+  array.cell_bytes = record.cell_bytes;
+  array.chunk_cells = record.chunk_cells;
+  co_return Result<void>();
+}
+
+Task<Result<void>> write_array(Session& session, const OpenArray& array,
+                               std::span<const object::Range> ranges, Gather from) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   if (one_chunk(ranges, chunk_cells)) {
-    const object::Range range{ranges[0].rg_idx % chunk_cells, ranges[0].rg_len};
-    co_return co_await write_part(session, array, ranges[0].rg_idx / chunk_cells,
+    const object::Range range{ranges[0].index % chunk_cells, ranges[0].count};
+    co_return co_await write_part(session, array, ranges[0].index / chunk_cells,
                                   std::span<const object::Range>(&range, 1), from);
   }
   std::vector<WriteJob> jobs;
   for (ChunkPart<ByteView>& part :
        split_by_chunk<ByteView>(ranges, from, chunk_cells, array.cell_bytes))
     jobs.push_back({&session, &array, std::move(part)});
-  co_return co_await side_by_side(jobs, write_job);
+  co_return co_await side_by_side(session, jobs, write_job);
 }
 
-Task<Result<uint64_t>> read_array(client::Session& session, const OpenArray& array,
-                                  const client::Object& object,
-                                  std::span<const daos_range_t> ranges, Scatter into) {
+Task<Result<uint64_t>> read_array(Session& session, const OpenArray& array, const Object& object,
+                                  std::span<const object::Range> ranges, Scatter into) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   uint64_t wanted_end = 0, total = 0, data_end = 0;
-  for (const daos_range_t& range : ranges) {
-    total += range.rg_len;
-    if (range.rg_len > 0) wanted_end = std::max(wanted_end, range.rg_idx + range.rg_len);
+  for (const object::Range& range : ranges) {
+    total += range.count;
+    if (range.count > 0) wanted_end = std::max(wanted_end, range.index + range.count);
   }
   if (one_chunk(ranges, chunk_cells)) {
-    const object::Range range{ranges[0].rg_idx % chunk_cells, ranges[0].rg_len};
-    const uint64_t chunk = ranges[0].rg_idx / chunk_cells;
+    const object::Range range{ranges[0].index % chunk_cells, ranges[0].count};
+    const uint64_t chunk = ranges[0].index / chunk_cells;
     VARVE_CO_TRY(const uint64_t end,
                  co_await read_part(session, array, object, chunk,
                                     std::span<const object::Range>(&range, 1), into));
@@ -200,7 +244,7 @@ Task<Result<uint64_t>> read_array(client::Session& session, const OpenArray& arr
     for (ChunkPart<MutableByteView>& part :
          split_by_chunk<MutableByteView>(ranges, into, chunk_cells, array.cell_bytes))
       jobs.push_back({&session, &array, &object, chunk_cells, std::move(part)});
-    VARVE_CO_CHECK(co_await side_by_side(jobs, read_job));
+    VARVE_CO_CHECK(co_await side_by_side(session, jobs, read_job));
     for (const ReadJob& job : jobs) data_end = std::max(data_end, job.data_end);
   }
   if (data_end >= wanted_end) co_return total;
@@ -208,23 +252,23 @@ Task<Result<uint64_t>> read_array(client::Session& session, const OpenArray& arr
   VARVE_CO_TRY(const ArrayExtent extent, co_await array_extent(session, array, object));
   const uint64_t end = std::max(extent.cells, data_end);
   uint64_t before_end = 0;
-  for (const daos_range_t& range : ranges)
-    if (range.rg_idx < end) before_end += std::min(range.rg_len, end - range.rg_idx);
+  for (const object::Range& range : ranges)
+    if (range.index < end) before_end += std::min(range.count, end - range.index);
   co_return before_end;
 }
 
-Task<Result<void>> punch_array(client::Session& session, const OpenArray& array,
-                               std::span<const daos_range_t> ranges) {
+Task<Result<void>> punch_array(Session& session, const OpenArray& array,
+                               std::span<const object::Range> ranges) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   std::vector<WriteJob> jobs;
   for (ChunkPart<ByteView>& part :
        split_by_chunk<ByteView>(ranges, {}, chunk_cells, array.cell_bytes))
     jobs.push_back({&session, &array, std::move(part)});
-  co_return co_await side_by_side(jobs, write_job);  // without memory: punches
+  co_return co_await side_by_side(session, jobs, write_job);  // without memory: punches
 }
 
-Task<Result<ArrayExtent>> array_extent(client::Session& session, const OpenArray& array,
-                                       const client::Object& object) {
+Task<Result<ArrayExtent>> array_extent(Session& session, const OpenArray& array,
+                                       const Object& object) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   ArrayExtent extent;
   auto reply = co_await session.query(object, {}, as_bytes(kDataKey), kMaxDkey | kMaxRange);
@@ -251,7 +295,7 @@ Task<Result<ArrayExtent>> array_extent(client::Session& session, const OpenArray
   co_return extent;
 }
 
-Task<Result<void>> resize_array(client::Session& session, const OpenArray& array, uint64_t cells) {
+Task<Result<void>> resize_array(Session& session, const OpenArray& array, uint64_t cells) {
   const uint64_t chunk_cells = array.chunk_cells.load(std::memory_order_relaxed);
   VARVE_CO_TRY(ArrayExtent extent, co_await array_extent(session, array, array.object));
   if (extent.cells > cells) {
@@ -268,8 +312,9 @@ Task<Result<void>> resize_array(client::Session& session, const OpenArray& array
       if (!punched && punched.code() != Code::kNonexistent) co_return punched;
     }
     if (cells % chunk_cells != 0) {
-      const daos_range_t rest{cells, chunk_cells - cells % chunk_cells};
-      VARVE_CO_CHECK(co_await punch_array(session, array, std::span<const daos_range_t>(&rest, 1)));
+      const object::Range rest{cells, chunk_cells - cells % chunk_cells};
+      VARVE_CO_CHECK(
+          co_await punch_array(session, array, std::span<const object::Range>(&rest, 1)));
     }
     VARVE_CO_TRY(extent, co_await array_extent(session, array, array.object));
   }
@@ -277,9 +322,9 @@ Task<Result<void>> resize_array(client::Session& session, const OpenArray& array
   // It ends behind its last cell: a zero there.
   const Buffer zero(array.cell_bytes);
   const ByteView memory(zero);
-  const daos_range_t last{cells - 1, 1};
-  co_return co_await write_array(session, array, std::span<const daos_range_t>(&last, 1),
+  const object::Range last{cells - 1, 1};
+  co_return co_await write_array(session, array, std::span<const object::Range>(&last, 1),
                                  Gather(&memory, 1));
 }
 
-}  // namespace varve::libdaos
+}  // namespace varve::client
