@@ -11,11 +11,11 @@ cmd_install() {
   say "install: $(grep -c -e '-- Installing\|-- Up-to-date' /tmp/varve-install.$$.log) files under $prefix; programs varve, varved (and daos, dmg) in $prefix/bin"
 }
 
-cmd_bench() { # [store|reclaim|rpc|io|dfs ...] [--json FILE] [--quick]
+cmd_bench() { # [store|reclaim|rpc|io|dfs|threads ...] [--json FILE] [--quick]
   local which=() json= extra=() program start=$SECONDS
   while [ $# -gt 0 ]; do
     case "$1" in
-      store|reclaim|rpc|io|dfs) which+=("$1"); shift ;;
+      store|reclaim|rpc|io|dfs|threads) which+=("$1"); shift ;;
       --json) json=$2; shift 2 ;;
       *) extra+=("$1"); shift ;;
     esac
