@@ -128,13 +128,13 @@ struct Batch {
     target.store->fetch_batch(*target.container, fetches, fetched);
     for (size_t i = 0; i < keys.size(); ++i) {
       must(fetched[i]);
-      const FoundPiece& piece = found[i].pieces.at(0);
-      const ByteView run =
-          piece.kind == FoundPiece::Kind::kInline
-              ? piece.run
-              : ByteView(target.volume->direct(piece.run_offset), piece.run_length);
-      must(verify_run(run, piece.run_checksums));
+      must(verify_run(run_of(target, i), found[i].pieces[0].run_checksums));
     }
+  }
+  ByteView run_of(Target& target, size_t i) const {
+    const FoundPiece& piece = found[i].pieces.at(0);
+    if (piece.kind == FoundPiece::Kind::kInline) return piece.run;
+    return {target.volume->direct(piece.run_offset), piece.run_length};
   }
 
   static constexpr ObjectId kOid{1, 0};

@@ -1,6 +1,6 @@
 #include "store/tree.h"
 
-#include <emmintrin.h>
+#include <immintrin.h>
 
 #include <algorithm>
 
@@ -78,16 +78,34 @@ constexpr uint32_t separator_bytes(uint64_t length) {
   return static_cast<uint32_t>(sizeof(SeparatorKey) + length);
 }
 
+uint32_t count_narrow(const uint64_t* prefixes, uint32_t count, uint64_t wanted) {
+  const uint64_t* from = prefixes;
+  while (count > 0) {  // branch-free upper bound
+    const uint32_t half = (count + 1) / 2;
+    from = from[half - 1] <= wanted ? from + half : from;
+    count -= half;
+  }
+  return static_cast<uint32_t>(from - prefixes);
+}
+
+// The same by comparing all of them: no load waits for another.
+[[gnu::target("avx512f,popcnt")]] uint32_t count_wide(const uint64_t* prefixes, uint32_t count,
+                                                       uint64_t wanted) {
+  const __m512i bound = _mm512_set1_epi64(static_cast<long long>(wanted));
+  uint64_t below = 0;
+  for (uint32_t i = 0; i < count; i += 8) {
+    const auto lanes = static_cast<__mmask8>(count - i >= 8 ? 0xff : (1u << (count - i)) - 1);
+    const __m512i eight = _mm512_maskz_loadu_epi64(lanes, prefixes + i);
+    below = below << 8 | _mm512_mask_cmple_epu64_mask(lanes, eight, bound);
+  }
+  return static_cast<uint32_t>(__builtin_popcountll(below));
+}
+
+const bool have_wide = has_wide_count();
+
 // Which child holds the probe: the number of separators at or below it.
 uint32_t child_of(const Heap& heap, const InnerNode* node, const Probe& probe) {
-  const uint64_t* from = node->prefixes;
-  uint32_t left = node->keys;
-  while (left > 0) {  // branch-free upper bound
-    const uint32_t half = (left + 1) / 2;
-    from = from[half - 1] <= probe.prefix ? from + half : from;
-    left -= half;
-  }
-  uint32_t child = static_cast<uint32_t>(from - node->prefixes);
+  uint32_t child = count_to(node->prefixes, node->keys, probe.prefix, have_wide);
   if (child == 0 || node->separators[child - 1] == 0 || node->prefixes[child - 1] != probe.prefix)
       [[likely]]
     return child;
@@ -646,6 +664,13 @@ bool TreeWalk::step(const Heap& heap) {
   else
     heap.prefetch(node_, 768);
   return false;
+}
+
+bool has_wide_count() { return __builtin_cpu_supports("avx512f"); }
+
+uint32_t count_to(const uint64_t* prefixes, uint32_t count, uint64_t wanted, bool wide) {
+  static_assert(kInnerKeysMax <= 64, "one bit for each");
+  return wide ? count_wide(prefixes, count, wanted) : count_narrow(prefixes, count, wanted);
 }
 
 }  // namespace varve::store

@@ -55,6 +55,11 @@ uint64_t key_prefix(KeyKind kind, ByteView key);
 ByteView stamp_key(Stamp stamp, KeyScratch& scratch);
 ByteView record_key(const Heap& heap, Keyed keyed, Ref record, KeyScratch& scratch);
 
+// How many of `count` ascending prefixes (at most kInnerKeysMax) are at or below `wanted`; `wide` by comparing
+// all of them at once, where the processor has that.
+uint32_t count_to(const uint64_t* prefixes, uint32_t count, uint64_t wanted, bool wide);
+bool has_wide_count();
+
 // 0 if there is none.
 Ref tree_find(const Heap& heap, const Order& order, const TreeRoot& root, const Probe& probe);
 // The record must not be there yet. False: the heap is full, the transaction must be rolled back.

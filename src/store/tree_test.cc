@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "runtime/clock.h"
@@ -101,6 +102,26 @@ TEST_F(TreeTest, AgreesOnAscendingKeys) {
     run(seed, [&next](Random& random) {
       return "sames" + std::to_string(random.one_in(3) ? 1'000'000 + random.below(4000) : next++);
     });
+  }
+}
+
+TEST(Prefixes, AreCountedAlikeOneByOneAndAtOnce) {
+  if (!has_wide_count()) GTEST_SKIP() << "this processor compares one by one";
+  uint64_t random = 1;
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<uint64_t> prefixes(mix64(++random) % (kInnerKeysMax + 1));
+    for (uint64_t& prefix : prefixes) prefix = mix64(++random) >> (round % 64);
+    std::sort(prefixes.begin(), prefixes.end());
+    std::vector<uint64_t> probes = prefixes;
+    for (const uint64_t prefix : prefixes) probes.insert(probes.end(), {prefix - 1, prefix + 1});
+    probes.insert(probes.end(), {0, 1, ~0ULL, 1ULL << 63});
+    for (const uint64_t probe : probes) {
+      const auto expected = static_cast<uint32_t>(
+          std::upper_bound(prefixes.begin(), prefixes.end(), probe) - prefixes.begin());
+      const auto count = static_cast<uint32_t>(prefixes.size());
+      ASSERT_EQ(count_to(prefixes.data(), count, probe, false), expected);
+      ASSERT_EQ(count_to(prefixes.data(), count, probe, true), expected);
+    }
   }
 }
 
