@@ -45,6 +45,25 @@ int varve_dfs_space(dfs_t *dfs, uint64_t flags, struct varve_dfs_space *space);
 struct statvfs;
 int varve_dfs_statfs(dfs_t *dfs, struct statvfs *status);
 
+/** Limits (0: none) of what a directory and all below it, or a user, may take; and what that is now. */
+struct varve_dfs_quota {
+  uint64_t bytes_limit, files_limit;
+  /** Files by their size, in steps of an eighth of it; entries of all kinds. With what mounts keep ready: up to 1/16 of a limit each. */
+  uint64_t bytes_used, files_used;
+};
+
+/**
+ * Limits a directory (NULL: the root) with all that is below it; subdirectories can have quotas of their own beside. Beyond a limit calls
+ * end with EDQUOT. Both limits 0: no quota any more. A new quota counts what is there first, which takes a second and a look at every entry:
+ * what others make or remove meanwhile may count twice, until varve_dfs_check has counted anew. Only the limits of *quota are read.
+ */
+int varve_dfs_set_quota(dfs_t *dfs, dfs_obj_t *directory, const struct varve_dfs_quota *quota);
+/** ENODATA: the directory has no quota of its own. */
+int varve_dfs_get_quota(dfs_t *dfs, dfs_obj_t *directory, struct varve_dfs_quota *quota);
+/** The same of what belongs to a user, anywhere in the file system. */
+int varve_dfs_set_user_quota(dfs_t *dfs, uid_t user, const struct varve_dfs_quota *quota);
+int varve_dfs_get_user_quota(dfs_t *dfs, uid_t user, struct varve_dfs_quota *quota);
+
 /** What a check found and did. */
 struct varve_dfs_check_report {
   uint64_t directories, files, links;
@@ -52,13 +71,27 @@ struct varve_dfs_check_report {
   uint64_t leaked, relinked, removed;
   /** Names without an entry; names that a file with several ones lost; files whose data was not known. */
   uint64_t ghosts, stale_names, unmarked;
+  /** Files that were removed while a mount had them open, or may have; quotas that did not count what there is. */
+  uint64_t orphans, quotas;
 };
 
 /**
  * dfs_cont_check on a mount that nobody else uses: flags of DFS_CHECK_*, and where to link to below /lost+found (NULL: the time).
+ * DFS_CHECK_VERIFY reads all there is besides: EIO if something is damaged. DFS_CHECK_EVICT_ALL is refused with ENOSYS: no call closes
+ * another's handles of a container.
  */
 int varve_dfs_check(dfs_t *dfs, uint64_t flags, const char *name,
     struct varve_dfs_check_report *report);
+
+/**
+ * Makes a container's superblock anew, with these attributes (NULL: the defaults), where it is damaged or gone; nothing else changes. EEXIST:
+ * it is good.
+ */
+int varve_dfs_recreate_superblock(daos_handle_t coh, const dfs_attr_t *attr);
+/** Makes the root directory's entry anew where it is damaged or gone: what was in it is there again. EEXIST: it is good. */
+int varve_dfs_relink_root(daos_handle_t coh);
+/** Gives an entry the type that its object has. EALREADY: it has it. */
+int varve_dfs_fix_type(dfs_t *dfs, dfs_obj_t *parent, const char *name);
 
 #ifdef __cplusplus
 }

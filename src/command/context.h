@@ -54,6 +54,8 @@ void add_container_verbs(CLI::App& app, Context& context);
 void add_snapshot_verbs(CLI::App& noun, Context& context);
 void add_object_verbs(CLI::App& app, Context& context);
 void add_filesystem_verbs(CLI::App& app, Context& context);
+// Those of quotas, under its noun.
+void add_quota_verbs(CLI::App& noun, Context& context);
 void add_inspect_verbs(CLI::App& app, Context& context);
 
 // Sets what the C libraries below read from the environment (address, timeout).

@@ -306,6 +306,7 @@ void add_filesystem_verbs(CLI::App& app, Context& context) {
     verb->add_flag("-r,--recursive", arguments->recursive, "Always so");
     set_verb(*verb, context, [=](Context& c) { return copy(c, *arguments); });
   }
+  add_quota_verbs(*noun, context);
 }
 
 }  // namespace varve::command

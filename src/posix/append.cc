@@ -45,6 +45,7 @@ Task<Result<uint64_t>> FileSystem::append(Session& session, Node& node, Gather f
     co_return Error(Code::kNoPermission, "'" + node.name + "' is open for reading only");
   const uint64_t total = size_of(from), chunk_bytes = node.inode.chunk_bytes;
   if (total == 0) co_return co_await size(session, node);
+  VARVE_CO_CHECK(co_await do_duties(session));
   if (!node.written.load(std::memory_order_acquire))
     VARVE_CO_CHECK(co_await mark_written(session, node));
   std::optional<uint64_t> begin;
@@ -65,6 +66,7 @@ Task<Result<uint64_t>> FileSystem::append_part(Session& session, Node& node, Gat
   for (uint64_t attempt = 0; session.executor().now() < deadline; ++attempt) {
     VARVE_CO_TRY(const uint64_t end, co_await size(session, node));
     const uint64_t chunk = end / chunk_bytes, within = end % chunk_bytes;
+    VARVE_CO_CHECK(co_await cover(session, node, end + total));
     if (within == 0 && end > 0) {
       VARVE_CO_TRY(const bool finished, co_await finish_append(session, node, chunk));
       if (finished) continue;

@@ -51,7 +51,11 @@ Task<Result<Status>> FileSystem::status(Session& session, const Directory& paren
 Task<Result<Status>> FileSystem::status(Session& session, const Node& node) {
   Result<Inode> inode = co_await entry(session, *node.parent, node.name);
   const bool gone = inode ? !(inode->oid == node.inode.oid) : inode.code() == Code::kNonexistent;
-  if (gone && is_removed(node.inode.oid)) {
+  bool orphaned = gone && is_removed(node.inode.oid);
+  if (gone && !orphaned && node.inode.is_file()) {
+    VARVE_CO_TRY(orphaned, co_await is_orphan(session, node.inode.oid));
+  }
+  if (orphaned) {
     Inode last = node.inode;
     last.shared = false;
     last.written = true;
@@ -67,8 +71,10 @@ Task<Result<Status>> FileSystem::status(Session& session, const Node& node) {
 Task<Result<Status>> FileSystem::set_attributes(Session& session, const Node& node,
                                                 AttributeChange change) {
   VARVE_CO_CHECK(require_writable());
+  VARVE_CO_CHECK(co_await do_duties(session));
   VARVE_CO_TRY(Inode inode, co_await entry(session, *node.parent, node.name));
   if (!(inode.oid == node.inode.oid)) co_return no_such_entry(node.name);
+  VARVE_CO_CHECK(co_await change_owner(session, node, inode, change));
   const auto now_ns = static_cast<int64_t>(session.executor().clock().wall_ns());
   if (change.size) {
     if (!inode.is_file())

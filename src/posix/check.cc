@@ -24,6 +24,7 @@ struct FileSystem::CheckState {
   CheckOptions options;
   CheckReport report;
   std::set<ObjectId> reached;
+  std::map<ObjectId, DirectoryPtr> with_quota;
   std::map<ObjectId, std::set<std::string>> names;  // of shared inodes, as akeys
 };
 
@@ -35,6 +36,8 @@ Task<Result<void>> FileSystem::check_tree(Session& session, DirectoryPtr top, Ch
     waiting.pop_back();
     state.reached.insert(directory->object.oid);
     ++state.report.directories;
+    if (quotas_.has(directory_quota_key(directory->object.oid)))
+      state.with_quota.emplace(directory->object.oid, directory);
     Session::Anchor anchor;
     while (!anchor.end) {
       VARVE_CO_TRY(const std::vector<ListedName> page,
@@ -160,8 +163,19 @@ Task<Result<CheckReport>> FileSystem::check(Session& session, CheckOptions optio
   if (options.repair || options.relink || options.remove) VARVE_CO_CHECK(require_writable());
   CheckState state;
   state.options = options;
+  if (mount_.writable) {
+    next_quota_look_.store(0);
+    VARVE_CO_CHECK(co_await look_for_quotas(session));
+  }
   VARVE_CO_CHECK(co_await check_tree(session, root_->directory, state));
   VARVE_CO_CHECK(co_await check_names(session, state));
+  if (options.repair) {
+    VARVE_CO_TRY(const bool nobody, co_await alone(session));
+    VARVE_CO_CHECK(co_await collect_all(session, nobody));
+  }
+  VARVE_CO_TRY(const std::vector<ObjectId> kept, co_await orphans(session));
+  state.report.orphans = kept.size();
+  state.reached.insert(kept.begin(), kept.end());
   VARVE_CO_TRY(std::vector<ObjectId> leaked, co_await leaked_objects(session, state));
   state.report.leaked = leaked.size();
   if (options.each)
@@ -197,6 +211,10 @@ Task<Result<CheckReport>> FileSystem::check(Session& session, CheckOptions optio
       VARVE_CO_CHECK(co_await relink(session, *lost, oid));
       ++state.report.relinked;
     }
+  }
+  if (mount_.writable) {
+    VARVE_CO_TRY(state.report.quotas,
+                 co_await recount_quotas(session, state.with_quota, options.repair));
   }
   // Cancelled renames: nobody is in the midst of one.
   if (options.repair) VARVE_CO_CHECK(co_await remove_object(session, service_oid()));

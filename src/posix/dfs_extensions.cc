@@ -37,11 +37,68 @@ class MountedContainer {
   daos_handle_t container = {0};
 };
 
+// Reads every byte of every object. EIO: some are damaged; all are looked at.
+int verify_objects(dfs_t* mount, bool print) {
+  constexpr uint32_t kPageEntries = 512;
+  int result = 0;
+  Session::Anchor anchor;
+  while (!anchor.end) {
+    std::vector<ObjectId> page;
+    const int listed = run_now([&](Session& session) -> Task<Result<void>> {
+      const FileSystem& file_system = *mount->file_system;
+      VARVE_CO_TRY(page,
+                   co_await session.list_objects(file_system.container(),
+                                                 file_system.mount_options().snapshot, anchor,
+                                                 kPageEntries));
+      co_return Result<void>();
+    });
+    if (listed != 0) return listed;
+    for (const ObjectId oid : page) {
+      const int verified = daos_obj_verify(mount->container, c_oid(oid), DAOS_EPOCH_MAX);
+      if (verified == 0 || verified == -DER_NONEXIST) continue;
+      if (verified != -DER_CSUM && verified != -DER_MISMATCH) return errno_of_daos(verified);
+      if (print) std::printf("damaged object %s\n", oid.to_string().c_str());
+      result = EIO;
+    }
+  }
+  return result;
+}
+
+int fix_container(daos_handle_t coh,
+                  const std::function<Task<Result<void>>(Session&, client::Container)>& fix) {
+  const Result<client::Container> container = libdaos::container_of_handle(coh);
+  if (!container) return error_number(container.error());
+  return run_now([&](Session& session) { return fix(session, *container); });
+}
+
 }  // namespace
 }  // namespace varve::posix
 
 using namespace varve;
 using namespace varve::posix;
+
+int varve_dfs_recreate_superblock(daos_handle_t coh, const dfs_attr_t* attr) {
+  return fix_container(coh, [&](Session& session, client::Container container) {
+    return FileSystem::recreate_superblock(session, std::move(container), format_options(attr));
+  });
+}
+int varve_dfs_relink_root(daos_handle_t coh) {
+  return fix_container(coh, [&](Session& session, client::Container container) {
+    return FileSystem::relink_root(session, std::move(container), format_options(nullptr));
+  });
+}
+int varve_dfs_fix_type(dfs_t* dfs, dfs_obj_t* parent, const char* name) {
+  if (!dfs || !name) return EINVAL;
+  const DirectoryPtr directory = directory_of(dfs, parent);
+  if (!directory) return ENOTDIR;
+  return run_now([&](Session& session) -> Task<Result<void>> {
+    VARVE_CO_TRY(const bool changed,
+                 co_await dfs->file_system->fix_type(session, *directory, name));
+    if (!changed)
+      co_return Error(Code::kAlready, "'" + std::string(name) + "' has the type of its object");
+    co_return Result<void>();
+  });
+}
 
 int varve_dfs_link(dfs_t* dfs, dfs_obj_t* parent, const char* name, dfs_obj_t* new_parent,
                    const char* new_name) {
@@ -135,12 +192,46 @@ int varve_dfs_statfs(dfs_t* dfs, struct statvfs* status) {
   return 0;
 }
 
+namespace {
+int set_quota(dfs_t* dfs, const DirectoryPtr& directory, std::optional<uint32_t> user,
+              const varve_dfs_quota* quota) {
+  return run_now([&](Session& session) {
+    return dfs->file_system->set_quota(session, directory, user, quota->bytes_limit,
+                                       quota->files_limit);
+  });
+}
+int get_quota(dfs_t* dfs, ObjectId directory, std::optional<uint32_t> user,
+              varve_dfs_quota* quota) {
+  return run_now([&](Session& session) -> Task<Result<void>> {
+    VARVE_CO_TRY(const Quota found, co_await dfs->file_system->quota(session, directory, user));
+    *quota = {found.bytes_limit, found.files_limit, found.bytes_used, found.files_used};
+    co_return Result<void>();
+  });
+}
+}  // namespace
+
+int varve_dfs_set_quota(dfs_t* dfs, dfs_obj_t* directory, const struct varve_dfs_quota* quota) {
+  if (!dfs || !quota) return EINVAL;
+  const DirectoryPtr top = directory_of(dfs, directory);
+  return top ? set_quota(dfs, top, std::nullopt, quota) : ENOTDIR;
+}
+int varve_dfs_get_quota(dfs_t* dfs, dfs_obj_t* directory, struct varve_dfs_quota* quota) {
+  if (!dfs || !quota) return EINVAL;
+  const DirectoryPtr top = directory_of(dfs, directory);
+  return top ? get_quota(dfs, top->object.oid, std::nullopt, quota) : ENOTDIR;
+}
+int varve_dfs_set_user_quota(dfs_t* dfs, uid_t user, const struct varve_dfs_quota* quota) {
+  return dfs && quota ? set_quota(dfs, nullptr, user, quota) : EINVAL;
+}
+int varve_dfs_get_user_quota(dfs_t* dfs, uid_t user, struct varve_dfs_quota* quota) {
+  return dfs && quota ? get_quota(dfs, {}, user, quota) : EINVAL;
+}
+
 int varve_dfs_check(dfs_t* dfs, uint64_t flags, const char* name,
                     struct varve_dfs_check_report* report) {
   if (!dfs || (flags & ~kCheckFlags)) return EINVAL;
   if ((flags & DFS_CHECK_REMOVE) && (flags & DFS_CHECK_RELINK)) return EINVAL;
-  if (flags & (DFS_CHECK_VERIFY | DFS_CHECK_EVICT_ALL))
-    return not_done_yet("a check with DFS_CHECK_VERIFY or DFS_CHECK_EVICT_ALL");
+  if (flags & DFS_CHECK_EVICT_ALL) return not_done_yet("a check with DFS_CHECK_EVICT_ALL");
   CheckOptions options;
   options.remove = (flags & DFS_CHECK_REMOVE) != 0;
   options.relink = (flags & DFS_CHECK_RELINK) != 0;
@@ -149,13 +240,16 @@ int varve_dfs_check(dfs_t* dfs, uint64_t flags, const char* name,
   if (options.relink && !check_name(options.lost_name)) return EINVAL;
   if (flags & DFS_CHECK_PRINT)
     options.each = [](ObjectId oid) { std::printf("leaked object %s\n", oid.to_string().c_str()); };
-  return run_now([&](Session& session) -> Task<Result<void>> {
+  const int checked = run_now([&](Session& session) -> Task<Result<void>> {
     VARVE_CO_TRY(const CheckReport found, co_await dfs->file_system->check(session, options));
     if (report)
       *report = {found.directories, found.files,  found.links,       found.leaked, found.relinked,
-                 found.removed,     found.ghosts, found.stale_names, found.unmarked};
+                 found.removed,     found.ghosts, found.stale_names, found.unmarked,
+                 found.orphans,     found.quotas};
     co_return Result<void>();
   });
+  if (checked != 0 || !(flags & DFS_CHECK_VERIFY)) return checked;
+  return verify_objects(dfs, (flags & DFS_CHECK_PRINT) != 0);
 }
 
 int dfs_cont_check(daos_handle_t poh, const char* cont, uint64_t flags, const char* name) {

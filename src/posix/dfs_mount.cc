@@ -53,22 +53,6 @@ int mount_container(daos_handle_t poh, daos_handle_t coh, int flags, Epoch snaps
   });
 }
 
-FormatOptions format_options(const dfs_attr_t* attributes) {
-  FormatOptions options;
-  options.uid = geteuid();
-  options.gid = getegid();
-  if (!attributes) return options;
-  options.chunk_bytes = attributes->da_chunk_size;
-  options.file_class =
-      attributes->da_file_oclass_id ? attributes->da_file_oclass_id : attributes->da_oclass_id;
-  options.directory_class =
-      attributes->da_dir_oclass_id ? attributes->da_dir_oclass_id : attributes->da_oclass_id;
-  options.mode = attributes->da_mode;
-  options.hints.assign(attributes->da_hints,
-                       strnlen(attributes->da_hints, sizeof attributes->da_hints));
-  return options;
-}
-
 // The caller's properties and the type POSIX.
 std::vector<daos_prop_entry> container_properties(const dfs_attr_t* attributes) {
   std::vector<daos_prop_entry> entries;
@@ -81,6 +65,12 @@ std::vector<daos_prop_entry> container_properties(const dfs_attr_t* attributes) 
   type.dpe_val = DAOS_PROP_CO_LAYOUT_POSIX;
   entries.push_back(type);
   return entries;
+}
+
+// What the mount holds of others' is given back; if that fails, its lease ends by itself.
+void leave(dfs_t* mount) {
+  if (mount->process != getpid()) return;
+  (void)run_now([&](Session& session) { return mount->file_system->leave(session); });
 }
 
 int create_container(daos_handle_t poh, const char* label, dfs_attr_t* attributes, uuid_t* uuid,
@@ -157,6 +147,7 @@ int dfs_mount_snap(daos_handle_t poh, daos_handle_t coh, int flags, daos_epoch_t
 
 int dfs_umount(dfs_t* dfs) {
   if (!dfs) return EINVAL;
+  leave(dfs);
   if (dfs->owns_handles) (void)daos_cont_close(dfs->container, nullptr);
   delete dfs;
   return 0;
@@ -207,6 +198,7 @@ int dfs_connect_snap(const char* pool, const char* sys, const char* cont, int fl
 
 int dfs_disconnect(dfs_t* dfs) {
   if (!dfs || !dfs->owns_handles) return EINVAL;
+  leave(dfs);
   const int closed = errno_of_daos(daos_cont_close(dfs->container, nullptr));
   const int left = errno_of_daos(daos_pool_disconnect(dfs->pool, nullptr));
   delete dfs;

@@ -181,7 +181,7 @@ int dfs_release(dfs_obj_t* obj) {
     });
   if (obj->file_system->closed(*obj->node)) {
     const int removed = run_now([&](Session& session) {
-      return obj->file_system->remove_object(session, obj->node->inode.oid);
+      return obj->file_system->release_orphan(session, obj->node->inode.oid);
     });
     if (result == 0) result = removed;
   }

@@ -50,11 +50,12 @@ Task<Result<void>> FileSystem::make_directory(Session& session, const Directory&
                                               uint32_t object_class) {
   VARVE_CO_CHECK(check_name(name));
   VARVE_CO_CHECK(require_writable());
+  VARVE_CO_CHECK(co_await do_duties(session));
   OpenOptions options;
   options.mode = S_IFDIR | (permissions & 07777);
   options.object_class = object_class;
   VARVE_CO_TRY(const Inode inode, co_await new_inode(session, parent, options));
-  co_return co_await insert(session, parent, name, inode);
+  co_return co_await insert_counted(session, parent, name, inode);
 }
 
 Task<Result<std::vector<ListedName>>> FileSystem::list(Session& session, const Directory& directory,
@@ -104,8 +105,10 @@ Task<Result<ObjectId>> FileSystem::remove(Session& session, DirectoryPtr parent,
                                           bool want_oid) {
   VARVE_CO_CHECK(check_name(name));
   VARVE_CO_CHECK(require_writable());
+  VARVE_CO_CHECK(co_await do_duties(session));
   // A file without data, or a symbolic link: one update takes it away unseen.
-  const bool guess = !want_oid && only_type == 0;
+  const bool guess = !want_oid && only_type == 0 && !quotas_.any_user() &&
+                     quota_keys(parent.get(), std::nullopt).empty();
   if (guess && !parent->occupied.load(std::memory_order_relaxed) && !may_be_open(*parent, name)) {
     Erasure erasure;
     erasure.unless_occupied = true;
@@ -154,7 +157,7 @@ Task<Result<ObjectId>> FileSystem::remove_entry(Session& session, DirectoryPtr p
   if (erased.code() == Code::kExists) co_return Code::kAgain;
   if (!erased) co_return std::move(erased.error());
   if (inode.is_directory()) VARVE_CO_CHECK(co_await remove_empty(session, parent, name, there));
-  VARVE_CO_CHECK(co_await release_inode(session, inode, parent->object.oid, name));
+  VARVE_CO_CHECK(co_await release_inode(session, inode, *parent, name));
   co_return inode.oid;
 }
 

@@ -40,6 +40,7 @@ Task<Result<Inode>> FileSystem::fetch_inode(Session& session, const client::Obje
 
 Task<Result<Inode>> FileSystem::entry(Session& session, const Directory& parent,
                                       std::string_view name) {
+  if (renewal_due(session)) co_await renew(session);
   Result<Inode> inode = co_await fetch_inode(session, parent.object, name);
   if (!inode || (!inode->shared && !inode->renaming)) co_return inode;
   co_return co_await settle(session, parent.object, name, std::move(*inode));

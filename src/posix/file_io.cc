@@ -122,6 +122,12 @@ Task<Result<void>> FileSystem::write(Session& session, Node& node,
     co_return Error(Code::kNoPermission, "'" + node.name + "' is open for reading only");
   VARVE_CO_TRY(const uint64_t total, check_ranges(ranges, size_of(from)));
   if (total == 0) co_return Result<void>();
+  VARVE_CO_CHECK(co_await do_duties(session));
+  if (quotas_.any()) {
+    uint64_t end = 0;
+    for (const FileRange& range : ranges) end = std::max(end, range.offset + range.length);
+    VARVE_CO_CHECK(co_await cover(session, node, end));
+  }
   if (node.written.load(std::memory_order_acquire))
     co_return co_await store_ranges(session, node, ranges, from);
   // Acknowledged when both are stored: a crash in between leaves data that nobody was promised.
@@ -153,6 +159,7 @@ Task<Result<uint64_t>> FileSystem::read(Session& session, const Node& node,
   if (!node.inode.is_file()) co_return not_a_file(node);
   VARVE_CO_TRY(const uint64_t total, check_ranges(ranges, size_of(into)));
   if (total == 0) co_return uint64_t{0};
+  if (renewal_due(session)) co_await renew(session);
   const uint64_t chunk_bytes = node.inode.chunk_bytes, within = ranges[0].offset % chunk_bytes;
   uint64_t wanted_end = 0, data_end = 0;
   for (const FileRange& range : ranges)

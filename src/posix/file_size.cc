@@ -11,6 +11,10 @@ constexpr uint32_t kPageEntries = 1024;
 // object::QueryRequest::flags
 constexpr uint8_t kMaxDkey = 1, kMaxRange = 16, kBytes = 64;
 
+// What a file counts for its quotas is under dkey 0 (quota.cc).
+bool is_chunk(ByteView dkey) {
+  return std::any_of(dkey.begin(), dkey.end(), [](std::byte byte) { return byte != std::byte{0}; });
+}
 // Chunk numbers; kBadFormat for a dkey that is none.
 Result<uint64_t> chunk_of(ByteView dkey) {
   Decoder decoder(dkey);
@@ -30,6 +34,7 @@ Task<Result<std::vector<uint64_t>>> list_chunks(Session& session, const client::
     if (page.code() == Code::kNonexistent) break;
     if (!page) co_return std::move(page.error());
     for (const object::ListedEntry& entry : *page) {
+      if (!is_chunk(entry.key)) continue;
       VARVE_CO_TRY(const uint64_t chunk, chunk_of(entry.key));
       if (chunk >= from) chunks.push_back(chunk);
     }
@@ -138,8 +143,17 @@ Task<Result<uint64_t>> FileSystem::size_of_object(Session& session, ObjectId oid
 // Everything goes, whoever wrote it.
 Task<Result<void>> FileSystem::truncate(Session& session, Node& node) {
   if (!node.written.load(std::memory_order_acquire)) co_return Result<void>();
+  std::vector<std::string> keys;
+  if (!is_removed(node.inode.oid)) keys = quota_keys(node.parent.get(), node.inode.uid);
+  uint64_t covered = 0;
+  if (!keys.empty()) {
+    VARVE_CO_TRY(covered,
+                 co_await covered_bytes(session, node.file, node.inode.chunk_bytes, nullptr));
+  }
   Result<void> punched = co_await session.punch(node.file, {}, {}, 0);
   if (!punched && punched.code() != Code::kNonexistent) co_return std::move(punched.error());
+  node.covered.store(0);
+  if (!keys.empty()) co_await give_back(session, keys, {static_cast<int64_t>(covered), 0});
   co_return co_await touch(session, node);
 }
 
@@ -147,6 +161,10 @@ Task<Result<void>> FileSystem::truncate(Session& session, Node& node) {
 Task<Result<void>> FileSystem::touch(Session& session, const Node& node) {
   const Result<Inode> inode = co_await entry(session, *node.parent, node.name);
   if (!inode && is_removed(node.inode.oid)) co_return Result<void>();
+  if (inode.code() == Code::kNonexistent) {
+    VARVE_CO_TRY(const bool orphaned, co_await is_orphan(session, node.inode.oid));
+    if (orphaned) co_return Result<void>();
+  }
   if (!inode) co_return inode.error();
   VARVE_CO_TRY(const Epoch newest, co_await newest_epoch(session, inode->oid));
   const auto now_ns = static_cast<int64_t>(session.executor().clock().wall_ns());
@@ -186,6 +204,7 @@ Task<Result<void>> FileSystem::set_size(Session& session, Node& node, uint64_t s
   VARVE_CO_CHECK(require_writable());
   const FileRange range{size, 0};
   VARVE_CO_CHECK(check_ranges(std::span<const FileRange>(&range, 1), 0));
+  VARVE_CO_CHECK(co_await do_duties(session));
   if (size == 0) {
     // What another handle has written this one may not know of.
     node.written.store(true, std::memory_order_release);
@@ -195,7 +214,8 @@ Task<Result<void>> FileSystem::set_size(Session& session, Node& node, uint64_t s
   if (stored == size) co_return co_await touch(session, node);
   if (!node.written.load(std::memory_order_acquire))
     VARVE_CO_CHECK(co_await mark_written(session, node));
-  const uint64_t chunk_bytes = node.inode.chunk_bytes;
+  const uint64_t chunk_bytes = node.inode.chunk_bytes, before = stored;
+  if (stored < size) VARVE_CO_CHECK(co_await cover(session, node, size));
   if (stored > size) {
     VARVE_CO_CHECK(co_await forget_append(session, node, (size - 1) / chunk_bytes));
     VARVE_CO_CHECK(co_await remove_range(session, node, size, round_up(stored, chunk_bytes)));
@@ -204,6 +224,8 @@ Task<Result<void>> FileSystem::set_size(Session& session, Node& node, uint64_t s
   if (stored < size)
     VARVE_CO_CHECK(co_await end_with_zero(session, node.file, (size - 1) / chunk_bytes,
                                           (size - 1) % chunk_bytes));
+  if (before > size && quotas_.any())
+    VARVE_CO_CHECK(co_await uncover(session, node, before, size));
   co_return co_await touch(session, node);
 }
 

@@ -31,8 +31,8 @@ Error no_such_entry(std::string_view name) {
   return Error(Code::kNonexistent, "'" + std::string(name) + "': no such file or directory");
 }
 
-Task<Result<void>> FileSystem::format(Session& session, client::Container container,
-                                      FormatOptions options) {
+// All but the root's id.
+Result<SuperblockRecord> FileSystem::superblock_of(const FormatOptions& options) {
   SuperblockRecord superblock;
   superblock.mode = options.mode;
   superblock.chunk_bytes = options.chunk_bytes ? options.chunk_bytes : kDefaultChunkBytes;
@@ -40,11 +40,18 @@ Task<Result<void>> FileSystem::format(Session& session, client::Container contai
   superblock.directory_class =
       options.directory_class ? options.directory_class : kDefaultDirectoryClass;
   if (superblock.chunk_bytes > kChunkBytesMax)
-    co_return Error(Code::kInvalid, "the chunk size is above 1 GiB: choose a smaller one");
+    return Error(Code::kInvalid, "the chunk size is above 1 GiB: choose a smaller one");
   if (options.hints.size() >= sizeof superblock.hints)
-    co_return Error(Code::kInvalid, "the hints are longer than 127 bytes");
+    return Error(Code::kInvalid, "the hints are longer than 127 bytes");
   std::memcpy(superblock.hints, options.hints.data(), options.hints.size());
-  VARVE_CO_CHECK(placement::class_by_id(superblock.file_class));
+  VARVE_CHECK(placement::class_by_id(superblock.file_class));
+  superblock.lease_ms = options.lease_ms;
+  return superblock;
+}
+
+Task<Result<void>> FileSystem::format(Session& session, client::Container container,
+                                      FormatOptions options) {
+  VARVE_CO_TRY(SuperblockRecord superblock, superblock_of(options));
   VARVE_CO_TRY(const placement::ObjectClass directory_class,
                placement::class_by_id(superblock.directory_class));
 
@@ -58,7 +65,6 @@ Task<Result<void>> FileSystem::format(Session& session, client::Container contai
   superblock.root_high = root.oid.high;
 
   VARVE_CO_TRY(const client::Object object, session.open_object(container, superblock_oid()));
-  superblock.lease_ms = options.lease_ms;
   const Buffer inode = encode_inode(root);
   const ByteView values[] = {bytes_of(superblock), inode};
   client::IoDescriptor descriptors[] = {single_value(kSuperblockKey, values[0]),
@@ -110,6 +116,13 @@ Task<Result<std::shared_ptr<FileSystem>>> FileSystem::mount(Session& session,
     VARVE_CO_TRY(file_system->root_,
                  file_system->make_node(session, superblock_directory, kRootName, std::move(inode),
                                         options.writable));
+    // Without room for it: what it has open is not protected, but one can make room.
+    const Result<void> announced = co_await file_system->announce(session);
+    if (!announced && announced.code() != Code::kNoSpace) co_return announced.error();
+    if (options.writable) {
+      file_system->next_quota_look_.store(0);
+      VARVE_CO_CHECK(co_await file_system->look_for_quotas(session));
+    }
     co_return file_system;
   }
 }

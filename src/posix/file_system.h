@@ -19,6 +19,7 @@
 #include "client/client.h"
 #include "posix/guarded.h"
 #include "posix/layout.h"
+#include "posix/quota.h"
 
 namespace varve::posix {
 
@@ -69,6 +70,9 @@ struct Node {
   std::atomic<bool> written{false};  // the entry is known to say that there may be data
   std::atomic<bool> shared{false};   // the inode is known to be in an object of its own
   LastAppend last_append;
+  // Quotas count the file up to there, which is believed until then (steady time).
+  std::atomic<uint64_t> covered{0};
+  std::atomic<uint64_t> covered_until{0};
 };
 using NodePtr = std::shared_ptr<Node>;
 
@@ -135,6 +139,8 @@ struct CheckReport {
   uint64_t ghosts = 0;       // names without an inode
   uint64_t stale_names = 0;  // of files with several names: listed and not there, or the reverse
   uint64_t unmarked = 0;     // files with data whose entry says that there is none
+  uint64_t orphans = 0;      // files without a name that a mount had open, or may have
+  uint64_t quotas = 0;       // that did not count what there is
 };
 
 class FileSystem {
@@ -240,17 +246,85 @@ class FileSystem {
   // --- open files of this mount (open.cc): what is removed meanwhile keeps its data until the last
   // handle is closed.
   void opened(const NodePtr& node);
-  // True: its name is gone, and nobody here has it open any more: remove_object() is due.
+  // True: its name is gone, and nobody here has it open any more: release_orphan() is due.
   bool closed(const Node& node);
-  Task<Result<void>> remove_object(Session& session, ObjectId oid);
+
+  // --- files removed while other mounts may have them open (presence.cc)
+  Task<Result<void>> release_orphan(Session& session, ObjectId oid);
+  // The last call of a mount: gives back what it holds of files and quotas.
+  Task<Result<void>> leave(Session& session);
+
+  // --- quotas (quota.cc): of the directory and all below it, or of a user (`uid`; then of the whole
+  // file system). Setting one that is new waits until all mounts know of it, and counts what is
+  // there. Both limits 0: away with it.
+  Task<Result<void>> set_quota(Session& session, DirectoryPtr top, std::optional<uint32_t> uid,
+                               uint64_t bytes_limit, uint64_t files_limit);
+  // kNoAttribute: there is none.
+  Task<Result<Quota>> quota(Session& session, ObjectId directory, std::optional<uint32_t> uid);
 
   // --- space.cc: of the pool; with `count` also what the container's objects hold.
   Task<Result<SpaceReport>> space(Session& session, bool count);
+
+  // --- fix.cc. What a mount needs, made anew; kExists: it is good.
+  static Task<Result<void>> recreate_superblock(Session& session, client::Container container,
+                                                FormatOptions options);
+  static Task<Result<void>> relink_root(Session& session, client::Container container,
+                                        FormatOptions options);
+  // Whether the entry's type was not that of its object; now it is.
+  Task<Result<bool>> fix_type(Session& session, const Directory& parent, std::string_view name);
 
   // --- check.cc
   Task<Result<CheckReport>> check(Session& session, CheckOptions options);
 
  private:
+  // What a mount does now and then, as it works: renews its lease, looks which quotas there are.
+  bool renewal_due(Session& session) const {
+    return session.executor().now().ns >=
+           next_renewal_.load(std::memory_order_relaxed);
+  }
+  Task<Result<void>> do_duties(Session& session);
+  // --- presence.cc
+  Duration lease_guard() const;
+  Task<Result<void>> announce(Session& session);
+  Task<void> renew(Session& session);
+  Task<Result<bool>> alone(Session& session);
+  Task<Result<void>> orphan(Session& session, ObjectId oid, bool open_here);
+  Task<Result<bool>> is_orphan(Session& session, ObjectId oid);
+  Task<Result<void>> settle_orphan(Session& session, ObjectId oid, bool nobody);
+  struct OrphanJob;
+  static Task<Result<void>> settle_job(OrphanJob& job);
+  Task<Result<void>> hold_open_files(Session& session);
+  Task<Result<void>> collect(Session& session, bool nobody, uint32_t limit);
+  Task<Result<void>> collect_all(Session& session, bool nobody);
+  Task<Result<std::vector<ObjectId>>> orphans(Session& session);
+  // --- quota.cc
+  Task<Result<void>> look_for_quotas(Session& session);
+  std::vector<std::string> quota_keys(const Directory* directory,
+                                      std::optional<uint32_t> uid) const;
+  Result<void> require_same_quotas(const Directory& from, const Directory& to) const;
+  Task<Result<bool>> change_quota(Session& session, const std::string& key,
+                                  const std::function<Result<void>(Quota&, QuotaAmount&)>& change);
+  Task<Result<void>> charge_one(Session& session, const std::string& key, QuotaAmount amount);
+  Task<Result<void>> charge(Session& session, const std::vector<std::string>& keys,
+                            QuotaAmount amount);
+  Task<void> give_back(Session& session, std::vector<std::string> keys, QuotaAmount amount);
+  Task<Result<void>> return_quotas(Session& session);
+  Task<Result<uint64_t>> covered_bytes(Session& session, const client::Object& file,
+                                       uint64_t chunk_bytes, Guarded* seen);
+  Task<Result<void>> cover(Session& session, Node& node, uint64_t end);
+  Task<Result<void>> uncover(Session& session, Node& node, uint64_t old_size, uint64_t size);
+  Task<Result<QuotaAmount>> count_below(Session& session, DirectoryPtr top,
+                                        std::optional<uint32_t> uid);
+  Task<Result<uint64_t>> recount_quotas(Session& session,
+                                        const std::map<ObjectId, DirectoryPtr>& directories,
+                                        bool repair);
+  Task<Result<void>> drop_quota(Session& session, const std::string& key);
+  Task<Result<void>> insert_counted(Session& session, const Directory& parent,
+                                    std::string_view name, const Inode& inode);
+  Task<Result<void>> change_owner(Session& session, const Node& node, const Inode& inode,
+                                  const AttributeChange& change);
+  Task<Result<void>> remove_object(Session& session, ObjectId oid);
+
   struct CheckState;
   Task<Result<void>> check_tree(Session& session, DirectoryPtr top, CheckState& state);
   Task<Result<DirectoryPtr>> check_entry(Session& session, DirectoryPtr parent,
@@ -280,6 +354,7 @@ class FileSystem {
     std::vector<std::string> marks;                          // akeys of renames
   };
 
+  static Result<SuperblockRecord> superblock_of(const FormatOptions& options);
   Result<void> require_writable() const;
   Result<client::Object> open_object(Session& session, ObjectId oid) const;
   Result<DirectoryPtr> directory_at(Session& session, DirectoryPtr parent, std::string_view name,
@@ -342,7 +417,7 @@ class FileSystem {
   Task<Result<void>> add_name(Session& session, ObjectId file, const std::string& key);
   Task<Result<bool>> drop_name(Session& session, ObjectId file, const std::string& key);
   // What an entry that is gone from this place referred to.
-  Task<Result<void>> release_inode(Session& session, const Inode& inode, ObjectId parent,
+  Task<Result<void>> release_inode(Session& session, const Inode& inode, const Directory& parent,
                                    std::string_view name);
   Task<Result<ObjectId>> remove_entry(Session& session, DirectoryPtr parent, std::string_view name,
                                       bool force, uint32_t only_type);
@@ -384,6 +459,11 @@ class FileSystem {
   };
   mutable std::mutex open_mutex_;
   std::map<ObjectId, OpenFile> open_files_;
+  std::string announced_;            // the akey that says that this mount lives
+  Session::Anchor collected_;        // where the collection of orphans goes on
+  std::atomic<bool> more_orphans_{false};
+  std::atomic<uint64_t> next_renewal_{~0ULL}, next_quota_look_{~0ULL};  // steady time
+  Quotas quotas_;
   std::mutex numbers_mutex_;
   uint64_t next_number_ = 0, numbers_end_ = 0;
 };

@@ -32,10 +32,15 @@ ObjectId superblock_oid() {
   const placement::ObjectClass single{kDefaultDirectoryClass, placement::Redundancy::kNone, 1, 1};
   return placement::make_object_id({0, kReserved}, kHashedType, single);
 }
-ObjectId service_oid() {
+namespace {
+ObjectId reserved_oid(uint64_t number) {
   const placement::ObjectClass single{kDefaultDirectoryClass, placement::Redundancy::kNone, 1, 1};
-  return placement::make_object_id({2, kReserved}, kHashedType, single);
+  return placement::make_object_id({number, kReserved}, kHashedType, single);
 }
+}  // namespace
+ObjectId service_oid() { return reserved_oid(2); }
+ObjectId mounts_oid() { return reserved_oid(3); }
+ObjectId quota_oid() { return reserved_oid(4); }
 ObjectId root_oid(const placement::ObjectClass& directory_class) {
   return placement::make_object_id({1, kReserved}, kHashedType, directory_class);
 }

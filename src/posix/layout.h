@@ -125,6 +125,8 @@ struct Inode {
 
 // What the mounts of a file system tell each other: docs/formats/dfs.md.
 ObjectId service_oid();
+ObjectId mounts_oid();
+ObjectId quota_oid();
 // Reserved objects; the numbers of others come from Session::allocate_object_ids, with user bits 0
 // in `high`.
 ObjectId superblock_oid();

@@ -141,6 +141,8 @@ Task<Result<void>> FileSystem::link(Session& session, const Directory& parent,
   VARVE_CO_CHECK(check_name(name));
   VARVE_CO_CHECK(check_name(new_name));
   VARVE_CO_CHECK(require_writable());
+  VARVE_CO_CHECK(co_await do_duties(session));
+  VARVE_CO_CHECK(require_same_quotas(parent, new_parent));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Result<void> linked = co_await link_once(session, parent, name, new_parent, new_name);
     if (linked.code() != Code::kAgain) co_return linked;
@@ -181,17 +183,36 @@ Task<Result<void>> FileSystem::link_once(Session& session, const Directory& pare
   co_return made;
 }
 
-// Nobody refers to the object any more; of a shared inode, one name less.
-Task<Result<void>> FileSystem::release_inode(Session& session, const Inode& inode, ObjectId parent,
-                                             std::string_view name) {
-  if (!inode.is_file()) co_return Result<void>();
-  if (inode.shared) {
-    VARVE_CO_TRY(const bool last,
-                 co_await drop_name(session, inode.oid, link_key(parent, name)));
-    if (!last) co_return Result<void>();
+// What an entry that is gone referred to: of a shared inode, one name less; else nobody refers to the
+// object any more.
+Task<Result<void>> FileSystem::release_inode(Session& session, const Inode& inode,
+                                             const Directory& parent, std::string_view name) {
+  const std::vector<std::string> keys = quota_keys(&parent, inode.uid);
+  if (inode.is_directory() && quotas_.has(directory_quota_key(inode.oid)))
+    VARVE_CO_CHECK(co_await drop_quota(session, directory_quota_key(inode.oid)));
+  QuotaAmount amount{0, 1};
+  if (inode.is_file()) {
+    if (inode.shared) {
+      VARVE_CO_TRY(const bool last,
+                   co_await drop_name(session, inode.oid, link_key(parent.object.oid, name)));
+      if (!last) co_return Result<void>();
+    }
+    if (!keys.empty() && inode.written) {
+      VARVE_CO_TRY(const client::Object object, open_object(session, inode.oid));
+      VARVE_CO_TRY(const uint64_t bytes,
+                   co_await covered_bytes(session, object, inode.chunk_bytes, nullptr));
+      amount.bytes = static_cast<int64_t>(bytes);
+    }
+    if (keep_while_open(inode.oid)) {
+      VARVE_CO_CHECK(co_await orphan(session, inode.oid, true));
+    } else if (inode.written) {
+      VARVE_CO_TRY(const bool nobody, co_await alone(session));
+      VARVE_CO_CHECK(nobody ? co_await remove_object(session, inode.oid)
+                            : co_await orphan(session, inode.oid, false));
+    }
   }
-  if (keep_while_open(inode.oid) || !inode.written) co_return Result<void>();
-  co_return co_await remove_object(session, inode.oid);
+  if (!keys.empty()) co_await give_back(session, keys, amount);
+  co_return Result<void>();
 }
 
 }  // namespace varve::posix

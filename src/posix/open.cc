@@ -9,13 +9,16 @@ namespace varve::posix {
 Task<Result<NodePtr>> FileSystem::open(Session& session, DirectoryPtr parent, std::string_view name,
                                        OpenOptions options) {
   VARVE_CO_CHECK(check_name(name));
-  if (options.writable || options.create || options.truncate) VARVE_CO_CHECK(require_writable());
+  if (options.writable || options.create || options.truncate) {
+    VARVE_CO_CHECK(require_writable());
+    VARVE_CO_CHECK(co_await do_duties(session));
+  }
   // An entry may come and go between the two looks at it; who loses that race four times is told
   // so.
   for (int attempt = 0; attempt < 4; ++attempt) {
     if (options.create) {
       VARVE_CO_TRY(Inode inode, co_await new_inode(session, *parent, options));
-      Result<void> made = co_await insert(session, *parent, name, inode);
+      Result<void> made = co_await insert_counted(session, *parent, name, inode);
       if (made)
         co_return make_node(session, std::move(parent), name, std::move(inode), options.writable);
       if (made.code() != Code::kExists || options.exclusive) co_return std::move(made.error());

@@ -209,6 +209,8 @@ Task<Result<std::optional<ObjectId>>> FileSystem::rename(Session& session, Direc
   VARVE_CO_CHECK(check_name(name));
   VARVE_CO_CHECK(check_name(new_name));
   VARVE_CO_CHECK(require_writable());
+  VARVE_CO_CHECK(co_await do_duties(session));
+  VARVE_CO_CHECK(require_same_quotas(*from, *to));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto renamed = co_await rename_once(session, from, name, to, new_name);
     if (renamed.code() != Code::kAgain) co_return renamed;
@@ -292,7 +294,7 @@ Task<Result<std::optional<ObjectId>>> FileSystem::rename_once(Session& session, 
     VARVE_CO_CHECK(co_await drop_name(session, before.oid, link_key(from->object.oid, name)));
   if (replaced)
     VARVE_CO_CHECK(
-        co_await release_inode(session, replaced->inode, to->object.oid, new_name));
+        co_await release_inode(session, replaced->inode, *to, new_name));
   co_return replaced_oid;
 }
 
@@ -302,6 +304,8 @@ Task<Result<void>> FileSystem::exchange(Session& session, DirectoryPtr first,
   VARVE_CO_CHECK(check_name(first_name));
   VARVE_CO_CHECK(check_name(second_name));
   VARVE_CO_CHECK(require_writable());
+  VARVE_CO_CHECK(co_await do_duties(session));
+  VARVE_CO_CHECK(require_same_quotas(*first, *second));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Result<void> done = co_await exchange_once(session, first, first_name, second, second_name);
     if (done.code() != Code::kAgain) co_return done;

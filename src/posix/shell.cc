@@ -1,7 +1,9 @@
 #include "posix/shell.h"
 
 #include <errno.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <mutex>
 #include <set>
 
@@ -56,6 +58,9 @@ int error_number(const Error& error) {
       break;
     case Code::kNoSpace:
       number = ENOSPC;
+      break;
+    case Code::kMismatch:
+      number = EXDEV;
       break;
     case Code::kQuota:
       number = EDQUOT;
@@ -156,6 +161,22 @@ Task<Result<void>> fill_optional_stat(Session& session, FileSystem& file_system,
   VARVE_CO_TRY(const Status status, co_await file_system.status_of(session, node.inode));
   fill_stat(status, to);
   co_return Result<void>();
+}
+
+FormatOptions format_options(const dfs_attr_t* attributes) {
+  FormatOptions options;
+  options.uid = geteuid();
+  options.gid = getegid();
+  if (!attributes) return options;
+  options.chunk_bytes = attributes->da_chunk_size;
+  options.file_class =
+      attributes->da_file_oclass_id ? attributes->da_file_oclass_id : attributes->da_oclass_id;
+  options.directory_class =
+      attributes->da_dir_oclass_id ? attributes->da_dir_oclass_id : attributes->da_oclass_id;
+  options.mode = attributes->da_mode;
+  options.hints.assign(attributes->da_hints,
+                       strnlen(attributes->da_hints, sizeof attributes->da_hints));
+  return options;
 }
 
 OpenOptions open_options(mode_t mode, int flags, daos_oclass_id_t object_class,

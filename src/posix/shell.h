@@ -2,6 +2,8 @@
 // Result to an errno. Only the .cc files of the C API include it.
 #pragma once
 
+#include <unistd.h>
+
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +16,7 @@ struct dfs {
   std::shared_ptr<varve::posix::FileSystem> file_system;
   daos_handle_t pool, container;
   bool owns_handles = false;  // dfs_connect made them
+  pid_t process = getpid();   // a child of fork() leaves the parent's mount alone
   std::string prefix;
 };
 
@@ -61,6 +64,7 @@ void fill_stat(const Status& status, struct stat* to);
 // Status of what a node was opened from just now, with no second look at its entry.
 Task<Result<void>> fill_optional_stat(Session& session, FileSystem& file_system, const Node& node,
                                       struct stat* to);
+FormatOptions format_options(const dfs_attr_t* attributes);  // null: the defaults
 OpenOptions open_options(mode_t mode, int flags, daos_oclass_id_t object_class,
                          daos_size_t chunk_size, const char* target);
 inline daos_obj_id_t c_oid(ObjectId oid) { return {oid.low, oid.high}; }

@@ -477,6 +477,7 @@ TEST(Torture, RandomOperationsMatchAModel) {
     ASSERT_TRUE(fs.ok());
     torture(session, *fs, seed, 3, 400);
     // Nothing is left of what was removed.
+    ASSERT_TRUE(session.wait((*fs)->leave(session)).ok());
     size_t left = 0;
     for (const auto& [oid, object] : objects.objects)
       for (const auto& dkey : object.dkeys)

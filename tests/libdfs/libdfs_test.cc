@@ -561,11 +561,78 @@ TEST_F(LibDfs, AnOpenFileOutlivesItsName) {
   EXPECT_EQ(dfs_stat(dfs_, nullptr, "file", &status), ENOENT);
   varve_dfs_check_report report;
   ASSERT_EQ(varve_dfs_check(dfs_, 0, nullptr, &report), 0);
-  EXPECT_EQ(report.leaked, 2u) << "as long as they are open";
+  EXPECT_EQ(report.orphans, 2u) << "as long as they are open";
+  EXPECT_EQ(report.leaked, 0u);
   EXPECT_EQ(dfs_release(file), 0);
   EXPECT_EQ(dfs_release(empty), 0);
+  ASSERT_EQ(varve_dfs_check(dfs_, DFS_CHECK_VERIFY, nullptr, &report), 0);
+  EXPECT_EQ(report.leaked + report.orphans, 0u);
+}
+
+TEST_F(LibDfs, AFileThatAnotherMountRemovesStaysOpen) {
+  dfs_obj_t *file = create("file"), *theirs = nullptr;
+  ASSERT_EQ(write(file, 0, "data"), 0);
+  dfs_t* other = nullptr;
+  ASSERT_EQ(dfs_mount(pool_, container_, O_RDWR, &other), 0);
+  ASSERT_EQ(dfs_open(other, nullptr, "file", S_IFREG, O_RDWR, 0, 0, nullptr, &theirs), 0);
+  ASSERT_EQ(dfs_release(file), 0);
+  ASSERT_EQ(dfs_remove(dfs_, nullptr, "file", false, nullptr), 0);
+  EXPECT_EQ(read(theirs, 0, 10), "data");
+  struct stat status;
+  ASSERT_EQ(dfs_ostat(other, theirs, &status), 0);
+  EXPECT_EQ(status.st_nlink, 0u);
+  ASSERT_EQ(dfs_release(theirs), 0);
+  ASSERT_EQ(dfs_umount(other), 0);
+  struct varve_dfs_space space = {};
+  // The other one is gone: nobody can have it open, and the next repair collects it.
+  varve_dfs_check_report report;
+  ASSERT_EQ(varve_dfs_check(dfs_, DFS_CHECK_REMOVE, nullptr, &report), 0);
+  EXPECT_EQ(report.leaked + report.orphans, 0u);
+  ASSERT_EQ(varve_dfs_space(dfs_, VARVE_DFS_COUNT, &space), 0);
+  EXPECT_EQ(space.file_bytes, 0u);
+}
+
+TEST_F(LibDfs, QuotasOfDirectoriesAndUsers) {
+  ASSERT_EQ(dfs_mkdir(dfs_, nullptr, "limited", 0755, 0), 0);
+  dfs_obj_t* limited = lookup("/limited");
+  varve_dfs_quota quota = {1 << 20, 3, 0, 0}, seen = {};
+  EXPECT_EQ(varve_dfs_get_quota(dfs_, limited, &seen), ENODATA);
+  ASSERT_EQ(varve_dfs_set_quota(dfs_, limited, &quota), 0);
+  ASSERT_EQ(dfs_mkdir(dfs_, limited, "below", 0755, 0), 0);
+  dfs_obj_t *below = lookup("/limited/below"), *none = nullptr;
+  dfs_obj_t* file = create("one", below);
+  dfs_release(create("two", below));
+  EXPECT_EQ(dfs_open(dfs_, below, "three", S_IFREG | 0600, O_CREAT | O_RDWR, 0, 0, nullptr, &none),
+            EDQUOT);
+  EXPECT_EQ(dfs_mkdir(dfs_, limited, "three", 0755, 0), EDQUOT);
+  EXPECT_EQ(write(file, 0, std::string(1 << 20, 'x')), 0);
+  EXPECT_EQ(write(file, 1 << 20, "y"), EDQUOT);
+  ASSERT_EQ(varve_dfs_get_quota(dfs_, limited, &seen), 0);
+  EXPECT_EQ(seen.bytes_used, 1u << 20);
+  EXPECT_EQ(seen.files_used, 3u);
+  EXPECT_EQ(dfs_move(dfs_, below, "one", nullptr, "out", nullptr), EXDEV);
+  EXPECT_EQ(varve_dfs_set_quota(dfs_, file, &quota), ENOTDIR);
+  quota = {0, 5, 0, 0};
+  ASSERT_EQ(varve_dfs_set_user_quota(dfs_, geteuid(), &quota), 0);
+  ASSERT_EQ(varve_dfs_get_user_quota(dfs_, geteuid(), &seen), 0);
+  EXPECT_EQ(seen.files_used, 4u);
+  dfs_release(create("outside"));
+  EXPECT_EQ(dfs_mkdir(dfs_, nullptr, "more", 0755, 0), EDQUOT);
+  quota = {};
+  ASSERT_EQ(varve_dfs_set_user_quota(dfs_, geteuid(), &quota), 0);
+  EXPECT_EQ(dfs_mkdir(dfs_, nullptr, "more", 0755, 0), 0);
+  for (dfs_obj_t* object : {limited, below, file}) EXPECT_EQ(dfs_release(object), 0);
+  varve_dfs_check_report report;
   ASSERT_EQ(varve_dfs_check(dfs_, 0, nullptr, &report), 0);
-  EXPECT_EQ(report.leaked, 0u);
+  EXPECT_EQ(report.quotas, 0u);
+}
+
+TEST_F(LibDfs, WhatIsGoodNeedsNoRepair) {
+  dfs_release(create("file"));
+  EXPECT_EQ(varve_dfs_recreate_superblock(container_, nullptr), EEXIST);
+  EXPECT_EQ(varve_dfs_relink_root(container_), EEXIST);
+  EXPECT_EQ(varve_dfs_fix_type(dfs_, nullptr, "file"), EALREADY);
+  EXPECT_EQ(varve_dfs_fix_type(dfs_, nullptr, "none"), ENOENT);
 }
 
 TEST_F(LibDfs, LocksReachAcrossMounts) {
