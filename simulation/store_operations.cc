@@ -396,8 +396,9 @@ class Comparison {
       for (const ListedRange& range : *listed) {
         if (range.index < last) return differ("list_ranges of " + where + " is not in order");
         last = range.index + range.count;
-        if (!model_.record(object.oid, dkey, akey.key, range.index, epoch_) ||
-            !model_.record(object.oid, dkey, akey.key, last - 1, epoch_))
+        const ReferenceModel::Records records =
+            model_.records(object.oid, dkey, akey.key, epoch_);
+        if (!records(range.index) || !records(last - 1))
           return differ("list_ranges of " + where + " lists a hole");
       }
     }
@@ -443,6 +444,8 @@ class Comparison {
                      const StoreShape::Akey& akey, const AkeyFetch& fetch,
                      const std::string& what) {
     size_t next = 0;
+    const ReferenceModel::Records record_at =
+        model_.records(object.oid, dkey, akey.key, epoch_);
     for (const auto& [index, count] : fetch.ranges) {
       for (uint64_t at = index; at < index + count;) {
         if (next == fetch.pieces.size()) return differ(what + ": pieces are missing");
@@ -452,7 +455,7 @@ class Comparison {
         const bool hole = piece.kind == FoundPiece::Kind::kHole;
         if (!hole && !bytes_of_piece(piece, bytes)) return;
         for (uint64_t i = 0; i < records; ++i, ++at) {
-          const char* expected = model_.record(object.oid, dkey, akey.key, at, epoch_);
+          const char* expected = record_at(at);
           if (hole != !expected)
             return differ(what + " record " + std::to_string(at) +
                           (hole ? " is a hole" : " is no hole"));

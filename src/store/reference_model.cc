@@ -25,11 +25,11 @@ ReferenceModel::Found ReferenceModel::find(ObjectId oid, const std::string& dkey
   const Objects& objects = objects_at(epoch);
   const auto object = objects.find(oid);
   if (object == objects.end()) return found;
-  found.object = &object->second;
+  found.object = &*object->second;
   found.floor = newest_below(found.object->punches, epoch);
   const auto under = found.object->dkeys.find(dkey);
   if (under == found.object->dkeys.end()) return found;
-  found.dkey = &under->second;
+  found.dkey = &*under->second;
   found.floor = std::max(found.floor, newest_below(found.dkey->punches, epoch));
   const auto last = found.dkey->akeys.find(akey);
   if (last != found.dkey->akeys.end()) found.akey = &last->second;
@@ -83,12 +83,13 @@ const std::string* ReferenceModel::single(ObjectId oid, const std::string& dkey,
   return version ? &version->value : nullptr;
 }
 
-const char* ReferenceModel::record(ObjectId oid, const std::string& dkey, const std::string& akey,
-                                   uint64_t index, uint64_t epoch) const {
-  const Found found = find(oid, dkey, akey, epoch);
-  const Write* write = found.akey ? visible(*found.akey, found.floor, index, epoch) : nullptr;
-  if (!write) return nullptr;
-  return write->piece.bytes.data() + (index - write->piece.index) * found.akey->record_size;
+ReferenceModel::Records ReferenceModel::records(ObjectId oid, const std::string& dkey,
+                                                const std::string& akey, uint64_t epoch) const {
+  return [found = find(oid, dkey, akey, epoch), epoch](uint64_t index) -> const char* {
+    const Write* write = found.akey ? visible(*found.akey, found.floor, index, epoch) : nullptr;
+    return write ? &write->piece.bytes[(index - write->piece.index) * found.akey->record_size]
+                 : nullptr;
+  };
 }
 
 uint64_t ReferenceModel::array_end(ObjectId oid, const std::string& dkey, const std::string& akey,
@@ -124,7 +125,7 @@ std::vector<std::string> ReferenceModel::dkeys(ObjectId oid, uint64_t epoch) con
   const Objects& objects = objects_at(epoch);
   const auto object = objects.find(oid);
   if (object == objects.end()) return keys;
-  for (const auto& [key, dkey] : object->second.dkeys)
+  for (const auto& [key, dkey] : object->second->dkeys)
     if (dkey_visible(oid, key, epoch)) keys.push_back(key);
   return keys;
 }
@@ -178,7 +179,7 @@ Code ReferenceModel::update(const ModelOperation& operation) {
   if (const Code code = check(operation); code != Code::kOk) return code;
   const auto existing = objects().find(operation.oid);
   const bool known = existing != objects().end();
-  const Stamp stamp = stamp_for(known ? &existing->second : nullptr, operation);
+  const Stamp stamp = stamp_for(known ? &*existing->second : nullptr, operation);
   // History in an array, over other history of the very same epoch: refused.
   for (const ModelAkeyUpdate& update : operation.akeys) {
     const Found found = find(operation.oid, operation.dkey, update.akey, operation.epoch);
@@ -190,14 +191,13 @@ Code ReferenceModel::update(const ModelOperation& operation) {
           return Code::kTransactionRestart;
   }
   bool changed = false;
-  Object object = known ? existing->second : Object{};
+  Object object = known ? *existing->second : Object{};
   for (const ModelAkeyUpdate& update : operation.akeys) {
-    const bool there =
-        operation.prepared_minor ||
-        akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch);
+    const bool there = operation.prepared_minor ||
+                       akey_visible(operation.oid, operation.dkey, update.akey, operation.epoch);
     if (!there && !has_data(update)) continue;
     changed = true;
-    Akey& akey = object.dkeys[operation.dkey].akeys[update.akey];
+    Akey& akey = object.dkeys[operation.dkey].change().akeys[update.akey];
     akey.kind = update.kind;
     akey.record_size = update.record_size;
     if (update.kind == ValueKind::kSingle) {
@@ -218,15 +218,15 @@ Code ReferenceModel::punch(const ModelOperation& operation) {
   if (const Code code = check(operation); code != Code::kOk) return code;
   const std::vector<ModelPlace> places = footprint(operation);
   if (places.empty()) return Code::kOk;
-  Object& object = objects()[operation.oid];
+  Object& object = objects()[operation.oid].change();
   const Stamp stamp = stamp_for(&object, operation);
   for (const ModelPlace& place : places) {
     if (place.dkey.empty()) {
       object.punches.push_back(stamp);
     } else if (place.akey.empty()) {
-      object.dkeys[place.dkey].punches.push_back(stamp);
+      object.dkeys[place.dkey].change().punches.push_back(stamp);
     } else {
-      Akey& akey = object.dkeys[place.dkey].akeys[place.akey];
+      Akey& akey = object.dkeys[place.dkey].change().akeys[place.akey];
       const auto at = std::find_if(akey.versions.begin(), akey.versions.end(),
                                    [&](const Version& version) { return version.stamp <= stamp; });
       if (akey.kind == ValueKind::kSingle)
@@ -250,8 +250,7 @@ std::vector<ModelPlace> ReferenceModel::footprint(const ModelOperation& operatio
       (prepared || dkey_visible(oid, operation.dkey, operation.epoch)))
     places.push_back({oid, operation.dkey});
   for (const ModelAkeyUpdate& update : operation.akeys) {
-    const bool there =
-        prepared || akey_visible(oid, operation.dkey, update.akey, operation.epoch);
+    const bool there = prepared || akey_visible(oid, operation.dkey, update.akey, operation.epoch);
     if (there ? update.pieces.empty() : !update.value.empty())
       places.push_back({oid, operation.dkey, update.akey});
     for (const ModelPiece& piece : update.pieces)
@@ -274,10 +273,10 @@ Code ReferenceModel::rollback(const ModelOperation& operation) {
   const auto later = [&](const auto& what) { return what.stamp.epoch > operation.rollback_to; };
   const auto later_stamp = [&](Stamp stamp) { return stamp.epoch > operation.rollback_to; };
   for (auto& [oid, object] : era.objects) {
-    std::erase_if(object.punches, later_stamp);
-    for (auto& [dkey, under] : object.dkeys) {
-      std::erase_if(under.punches, later_stamp);
-      for (auto& [key, akey] : under.akeys) {
+    std::erase_if(object.change().punches, later_stamp);
+    for (auto& [dkey, under] : object.change().dkeys) {
+      std::erase_if(under.change().punches, later_stamp);
+      for (auto& [key, akey] : under.change().akeys) {
         std::erase_if(akey.versions, later);
         std::erase_if(akey.writes, later);
       }
@@ -330,8 +329,8 @@ std::vector<Difference> ReferenceModel::differences(uint64_t from, uint64_t to) 
   std::map<std::tuple<ObjectId, std::string, std::string>, int> all;
   for (const uint64_t epoch : {from, to})
     for (const auto& [oid, object] : objects_at(epoch))
-      for (const auto& [dkey, under] : object.dkeys)
-        for (const auto& [key, akey] : under.akeys) all[{oid, dkey, key}];
+      for (const auto& [dkey, under] : object->dkeys)
+        for (const auto& [key, akey] : under->akeys) all[{oid, dkey, key}];
   std::vector<Difference> found;
   for (const auto& [name, unused] : all) {
     const auto& [oid, dkey, key] = name;
@@ -376,10 +375,10 @@ std::set<uint64_t> ReferenceModel::epochs_at(const ModelPlace& place) const {
     if (overlap(place, where)) epochs.insert(epoch);
   };
   for (const auto& [oid, object] : eras_.back().objects) {
-    for (const Stamp punch : object.punches) add({oid}, punch.epoch);
-    for (const auto& [dkey, under] : object.dkeys) {
-      for (const Stamp punch : under.punches) add({oid, dkey}, punch.epoch);
-      for (const auto& [key, akey] : under.akeys) {
+    for (const Stamp punch : object->punches) add({oid}, punch.epoch);
+    for (const auto& [dkey, under] : object->dkeys) {
+      for (const Stamp punch : under->punches) add({oid, dkey}, punch.epoch);
+      for (const auto& [key, akey] : under->akeys) {
         for (const Version& version : akey.versions) add({oid, dkey, key}, version.stamp.epoch);
         for (const Write& write : akey.writes)
           add({oid, dkey, key, write.piece.index, write.piece.index + write.piece.count},

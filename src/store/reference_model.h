@@ -2,12 +2,14 @@
 // Slow, and easy to believe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "store/format.h"
+#include "store/kept.h"
 #include "store/store.h"
 
 namespace varve::store {
@@ -26,7 +28,16 @@ struct ModelAkeyUpdate {
 };
 // One change, with everything that it names.
 struct ModelOperation {
-  enum class Kind { kUpdate, kPunchObject, kPunchDkey, kPunchAkeys, kRollback, kCommit, kAbort, kForget };
+  enum class Kind {
+    kUpdate,
+    kPunchObject,
+    kPunchDkey,
+    kPunchAkeys,
+    kRollback,
+    kCommit,
+    kAbort,
+    kForget
+  };
   Kind kind = Kind::kUpdate;
   ObjectId oid;
   uint64_t epoch = 0;
@@ -62,9 +73,10 @@ class ReferenceModel {
   // Null: nothing visible.
   const std::string* single(ObjectId oid, const std::string& dkey, const std::string& akey,
                             uint64_t epoch) const;
-  // The record at `index`; null: a hole.
-  const char* record(ObjectId oid, const std::string& dkey, const std::string& akey, uint64_t index,
-                     uint64_t epoch) const;
+  // The record at an index, null: a hole; until the model changes.
+  using Records = std::function<const char*(uint64_t index)>;
+  Records records(ObjectId oid, const std::string& dkey, const std::string& akey,
+                  uint64_t epoch) const;
   bool akey_visible(ObjectId oid, const std::string& dkey, const std::string& akey,
                     uint64_t epoch) const;
   std::vector<std::string> dkeys(ObjectId oid, uint64_t epoch) const;
@@ -99,9 +111,9 @@ class ReferenceModel {
   struct Object {
     Stamp newest;
     std::vector<Stamp> punches;
-    std::map<std::string, Dkey> dkeys;
+    std::map<std::string, Kept<Dkey>> dkeys;
   };
-  using Objects = std::map<ObjectId, Object>;
+  using Objects = std::map<ObjectId, Kept<Object>>;
   // From `begin` on, a history of its own: a rollback copies what an older one held at `to`.
   struct Era {
     uint64_t begin = 0;
