@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
+#include "base/kept.h"
 #include "store/format.h"
-#include "store/kept.h"
 #include "store/store.h"
 
 namespace varve::store {

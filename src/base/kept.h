@@ -3,7 +3,7 @@
 
 #include <memory>
 
-namespace varve::store {
+namespace varve {
 
 template <class T>
 class Kept {
@@ -21,4 +21,4 @@ class Kept {
   std::shared_ptr<T> value_;
 };
 
-}  // namespace varve::store
+}  // namespace varve
