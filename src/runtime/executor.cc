@@ -57,6 +57,13 @@ struct Executor::Mail {
   std::function<void()> function;
 };
 
+namespace {
+// Executors whose threads have not gone to sleep since they last worked here: they run, poll, or
+// wait for a processor. More of them than processors: who polls takes the place of one that could
+// work.
+std::atomic<int> awake_executors{0};
+}  // namespace
+
 // The one descriptor a thread sleeps on: an epoll set of the mailbox's eventfd and the pollers.
 struct Executor::Sleeper {
   int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -66,6 +73,7 @@ struct Executor::Sleeper {
     add(wake);
   }
   ~Sleeper() {
+    set_awake(false);
     close(wake);
     close(epoll);
   }
@@ -75,6 +83,11 @@ struct Executor::Sleeper {
     event.data.fd = descriptor;
     epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
   }
+  void set_awake(bool now_awake) {
+    if (std::exchange(awake, now_awake) == now_awake) return;
+    awake_executors.fetch_add(now_awake ? 1 : -1, std::memory_order_relaxed);
+  }
+  bool awake = false;
   void remove(int descriptor) { epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, nullptr); }
 };
 
@@ -262,12 +275,6 @@ bool Executor::step() {
 }
 
 void Executor::sleep(Instant until) {
-  if (!sleeper_) {
-    sleeper_ = std::make_unique<Sleeper>();
-    for (Poller* poller : pollers_)
-      if (poller->descriptor() >= 0) sleeper_->add(poller->descriptor());
-    wake_descriptor_.store(sleeper_->wake, std::memory_order_release);
-  }
   for (Poller* poller : pollers_)
     if (!poller->arm()) return;
   until = std::min(until, next_timer());  // pollers may have armed one
@@ -297,10 +304,6 @@ namespace {
 // the write it waits for would else wait for the end of its time slice.
 constexpr Duration kUnyieldingWait = 10us;
 
-// Threads of this process that poll at the moment. More of them than processors would only take
-// time from those that have work.
-std::atomic<int> polling_threads{0};
-
 int processors() {
   static const int count = [] {
     cpu_set_t set;
@@ -310,53 +313,39 @@ int processors() {
   return count;
 }
 
-// A place among the threads that poll, for as long as one has nothing to do.
-class PollingPlace {
- public:
-  PollingPlace() = default;
-  PollingPlace(const PollingPlace&) = delete;
-  ~PollingPlace() { leave(); }
-  void enter() {
-    held_ = polling_threads.fetch_add(1, std::memory_order_relaxed) < processors();
-    if (!held_) polling_threads.fetch_sub(1, std::memory_order_relaxed);
-  }
-  void leave() {
-    if (std::exchange(held_, false)) polling_threads.fetch_sub(1, std::memory_order_relaxed);
-  }
-  bool held() const { return held_; }
-
- private:
-  bool held_ = false;
-};
-
 }  // namespace
 
 bool Executor::run_until(const std::function<bool()>& done, Instant deadline) {
   Instant last_work = now();
-  PollingPlace place;
+  if (!sleeper_) {
+    sleeper_ = std::make_unique<Sleeper>();
+    for (Poller* poller : pollers_)
+      if (poller->descriptor() >= 0) sleeper_->add(poller->descriptor());
+    wake_descriptor_.store(sleeper_->wake, std::memory_order_release);
+  }
+  sleeper_->set_awake(true);
   bool idle = false;
   for (;;) {
     if (done()) return true;
     if (step()) {
-      if (std::exchange(idle, false)) place.leave();
+      idle = false;
       continue;
     }
     if (done()) return true;
     const Instant at = now();
-    if (!std::exchange(idle, true)) {
-      last_work = at;
-      place.enter();
-    }
+    if (!std::exchange(idle, true)) last_work = at;
     if (at >= deadline) return false;
-    if (place.held() && (at - last_work < options_.polling_budget || at < poll_until_)) {
-      if (at - last_work < kUnyieldingWait)
+    if (at - last_work < options_.polling_budget || at < poll_until_) {
+      const bool crowded = awake_executors.load(std::memory_order_relaxed) > processors();
+      if (at - last_work < kUnyieldingWait && !crowded)
         __builtin_ia32_pause();
       else
         sched_yield();
       continue;
     }
-    place.leave();
+    sleeper_->set_awake(false);
     sleep(deadline);
+    sleeper_->set_awake(true);
     idle = false;
   }
 }

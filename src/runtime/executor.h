@@ -62,8 +62,8 @@ class Timer {
 class Executor {
  public:
   struct Options {
-    // How long a thread without work polls before it sleeps; not while as many others of the
-    // process poll as it has processors.
+    // How long a thread without work polls before it sleeps. While more threads of the process are
+    // awake than it has processors, it lets the others go first.
     Duration polling_budget = 50us;
     int pin_to_core = -1;  // run() only; -1: wherever the kernel likes
   };
