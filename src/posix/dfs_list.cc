@@ -155,13 +155,3 @@ int dfs_obj_anchor_set(dfs_obj_t* obj, uint32_t index, daos_anchor_t* anchor) {
   begin_part(index, uint64_t{index} + 1, *anchor);
   return 0;
 }
-
-int dfs_pipeline_create(dfs_t* dfs, dfs_predicate_t pred, uint64_t flags, dfs_pipeline_t** dpipe) {
-  return not_done_yet("dfs_pipeline_create");
-}
-int dfs_pipeline_destroy(dfs_pipeline_t* dpipe) { return not_done_yet("dfs_pipeline_destroy"); }
-int dfs_readdir_with_filter(dfs_t* dfs, dfs_obj_t* obj, dfs_pipeline_t* dpipe,
-                            daos_anchor_t* anchor, uint32_t* nr, struct dirent* dirs,
-                            daos_obj_id_t* oids, daos_size_t* csizes, uint64_t* nr_scanned) {
-  return not_done_yet("dfs_readdir_with_filter");
-}

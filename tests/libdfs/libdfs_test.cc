@@ -107,7 +107,7 @@ TEST_F(LibDfs, RefusesWhatIsNoArgument) {
   EXPECT_EQ(dfs_read(dfs_, file, &list, 0, &size, nullptr), EINVAL);
   EXPECT_EQ(dfs_open(dfs_, file, "below", S_IFREG, O_RDWR | O_CREAT, 0, 0, nullptr, &object),
             ENOTDIR);
-  EXPECT_EQ(dfs_pipeline_destroy(nullptr), ENOSYS);
+  EXPECT_EQ(dfs_pipeline_destroy(nullptr), EINVAL);
   EXPECT_EQ(dfs_release(file), 0);
 }
 
@@ -625,6 +625,60 @@ TEST_F(LibDfs, QuotasOfDirectoriesAndUsers) {
   varve_dfs_check_report report;
   ASSERT_EQ(varve_dfs_check(dfs_, 0, nullptr, &report), 0);
   EXPECT_EQ(report.quotas, 0u);
+}
+
+TEST_F(LibDfs, ListsWhatAPredicateAsksFor) {
+  for (int i = 0; i < 50; ++i) dfs_release(create(("file" + std::to_string(i)).c_str()));
+  dfs_release(create("a_b"));
+  dfs_release(create("axb"));
+  ASSERT_EQ(dfs_mkdir(dfs_, nullptr, "dir", 0755, 0), 0);
+  dfs_obj_t *root = lookup("/"), *old = lookup("/file7");
+  struct stat times = {};
+  times.st_mtim.tv_sec = 1000;
+  ASSERT_EQ(dfs_osetattr(dfs_, old, &times, DFS_SET_ATTR_MTIME), 0);
+  const auto found = [&](const char* pattern, time_t newer, uint64_t flags) {
+    dfs_predicate_t predicate = {};
+    std::strcpy(predicate.dp_name, pattern);
+    predicate.dp_newer = newer;
+    dfs_pipeline_t* filter = nullptr;
+    EXPECT_EQ(dfs_pipeline_create(dfs_, predicate, flags, &filter), 0);
+    std::set<std::string> names;
+    daos_anchor_t anchor = DAOS_ANCHOR_INIT;
+    uint64_t all = 0;
+    while (!daos_anchor_is_eof(&anchor)) {
+      struct dirent entries[4];
+      daos_obj_id_t oids[4];
+      daos_size_t chunks[4];
+      uint32_t count = 4;
+      uint64_t scanned = 0;
+      EXPECT_EQ(dfs_readdir_with_filter(dfs_, root, filter, &anchor, &count, entries, oids, chunks,
+                                        &scanned),
+                0);
+      all += scanned;
+      for (uint32_t i = 0; i < count; ++i) {
+        names.insert(entries[i].d_name);
+        EXPECT_NE(oids[i].lo, 0u);
+        EXPECT_EQ(chunks[i], 1u << 20);
+      }
+    }
+    EXPECT_EQ(all, 53u);
+    EXPECT_EQ(dfs_pipeline_destroy(filter), 0);
+    return names;
+  };
+  EXPECT_EQ(found("file1%", 0, DFS_FILTER_NAME).size(), 11u);
+  EXPECT_EQ(found("%e_9", 0, DFS_FILTER_NAME).size(), 4u);
+  EXPECT_EQ(found("a\\_b", 0, DFS_FILTER_NAME), std::set<std::string>{"a_b"});
+  EXPECT_EQ(found("a_b", 0, DFS_FILTER_NAME).size(), 2u);
+  EXPECT_EQ(found("none", 0, DFS_FILTER_NAME | DFS_FILTER_INCLUDE_DIRS),
+            std::set<std::string>{"dir"});
+  EXPECT_EQ(found("", 2000, DFS_FILTER_NEWER).size(), 52u);
+  EXPECT_EQ(found("file7", 2000, DFS_FILTER_NEWER | DFS_FILTER_NAME).size(), 0u);
+  dfs_predicate_t predicate = {};
+  dfs_pipeline_t* filter = nullptr;
+  EXPECT_EQ(dfs_pipeline_create(dfs_, predicate, 0, &filter), EINVAL);
+  EXPECT_EQ(dfs_pipeline_create(dfs_, predicate, 64, &filter), EINVAL);
+  EXPECT_EQ(dfs_release(root), 0);
+  EXPECT_EQ(dfs_release(old), 0);
 }
 
 TEST_F(LibDfs, WhatIsGoodNeedsNoRepair) {

@@ -109,6 +109,9 @@ class Client {
   void one_step(Tree& tree) {
     ++steps_;
     tree_ = &tree;
+    // Stopped for so long, this mount may have lost its lease, and with it what it holds.
+    const auto now = std::chrono::steady_clock::now();
+    if (now - std::exchange(last_step_, now) > std::chrono::seconds(20)) held_.clear();
     switch (below(25)) {
       case 22: return hold(some_file());
       case 23: return use_held();
@@ -506,6 +509,7 @@ class Client {
   std::mt19937_64 random_;
   Tree* tree_ = nullptr;
   uint64_t steps_ = 0;
+  std::chrono::steady_clock::time_point last_step_ = std::chrono::steady_clock::now();
 };
 
 void make_pool() {
