@@ -147,6 +147,22 @@ TEST_F(FileSystemTest, CallsTakeTheRequestsThatTheDocumentTells) {
   EXPECT_EQ(requests([&] { (void)wait(fs->remove(session, root, "file", false)); }), 2u + 3u)
       << "entry, the mounts that live, object";
   EXPECT_EQ(requests([&] { (void)wait(fs->remove(session, root, "dir", false)); }), 2u + 3u);
+  OpenOptions existing;
+  existing.mode = S_IFREG;
+  existing.writable = true;
+  EXPECT_EQ(requests([&] { (void)wait(fs->open(session, root, "cold", existing)); }), 1u);
+  NodePtr log = create(root, "log");
+  const std::string line = "line";
+  const ByteView bytes = as_bytes(line);
+  const auto append = [&] { EXPECT_TRUE(wait(fs->append(session, *log, Gather(&bytes, 1))).ok()); };
+  append();
+  EXPECT_EQ(requests(append), 2u);
+  EXPECT_EQ(requests([&] { (void)wait(fs->link(session, *root, "log", *root, "second")); }), 6u + 1u)
+      << "two looks at the first name are side by side";
+  EXPECT_EQ(requests([&] { (void)wait(fs->link(session, *root, "log", *root, "third")); }), 5u);
+  std::shared_ptr<FileSystem> other;
+  EXPECT_EQ(requests([&] { other = *wait(FileSystem::mount(session, container, {})); }), 3u);
+  EXPECT_EQ(requests([&] { (void)wait(other->leave(session)); }), 3u);
   create(root, "empty");
   root->occupied.store(false);
   EXPECT_EQ(requests([&] { (void)wait(fs->remove(session, root, "empty", false, 0, false)); }), 1u);
