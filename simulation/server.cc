@@ -52,7 +52,9 @@ engine::Seams Server::seams() {
 void Server::start(std::function<void(Result<void>)> started) {
   VARVE_ASSERT(!on(), "a server is started once");
   for (uint32_t index = 0; index <= kTargets; ++index) {
-    executors_.push_back(std::make_unique<Executor>(time_.clock(), random_.next()));
+    const Duration skew = index < skews_.size() ? skews_[index] : Duration{0};
+    clocks_.push_back(std::make_unique<SkewedClock>(time_.clock(), skew));
+    executors_.push_back(std::make_unique<Executor>(*clocks_.back(), random_.next()));
     time_.join(*executors_.back());
     disks_[index] = nullptr;
   }
@@ -80,6 +82,7 @@ void Server::crash() {
   }
   engine_.reset();
   executors_.clear();
+  clocks_.clear();
 }
 
 void Server::set_disk_faults(const DiskFaults& faults) {

@@ -27,6 +27,8 @@ class Server {
   bool on() const { return engine_ != nullptr; }
   // In good order; `stopped` is called at its end, then crash() turns it off.
   void stop(std::function<void()> stopped);
+  // How far the wall clock of each target is off, from the next start on.
+  void set_skews(const std::vector<Duration>& skews) { skews_ = skews; }
   // Of all disks, from now on.
   void set_disk_faults(const DiskFaults& faults);
 
@@ -38,6 +40,8 @@ class Server {
   NetworkSwitch& network_;
   Random random_;
   std::vector<DiskImage> images_;
+  std::vector<Duration> skews_;
+  std::vector<std::unique_ptr<SkewedClock>> clocks_;
   std::vector<std::unique_ptr<Executor>> executors_;
   std::vector<Disk*> disks_;  // of the engine that is on
   DiskFaults faults_;

@@ -21,8 +21,9 @@ class HybridClock {
     last_ = std::max(last_ + 1, wall_ns & ~((uint64_t{1} << kLogicalBits) - 1));
     return Epoch{last_};
   }
-  // Takes in an epoch that another clock made; kClockSkew where it is beyond the guard.
+  // Takes in an epoch that another clock made; kClockSkew where it is beyond the guard, and news.
   Result<void> observe(Epoch epoch, uint64_t wall_ns) {
+    if (epoch.value <= last_) return {};
     if (epoch.value > wall_ns + kSkewGuardNs) return Error(Code::kClockSkew);
     last_ = std::max(last_, epoch.value);
     return {};

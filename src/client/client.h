@@ -73,6 +73,14 @@ struct ContainerHandle {
   bool writable = true;
   std::atomic<bool> closed{false};
   std::atomic<bool> borrowed{false};  // as PoolHandle's
+  // The newest epoch that anybody with this handle has seen: what is written later comes above it.
+  std::atomic<uint64_t> seen{0};
+  void note_seen(Epoch epoch) {
+    uint64_t known = seen.load(std::memory_order_relaxed);
+    while (known < epoch.value &&
+           !seen.compare_exchange_weak(known, epoch.value, std::memory_order_relaxed)) {
+    }
+  }
 };
 using Container = std::shared_ptr<ContainerHandle>;
 

@@ -8,7 +8,7 @@ namespace varve::client {
 namespace {
 
 constexpr size_t kTargetBytes =
-    3 * sizeof(Uuid) + sizeof(uint32_t) + sizeof(ObjectId) + sizeof(Epoch);
+    3 * sizeof(Uuid) + sizeof(uint32_t) + sizeof(ObjectId) + 2 * sizeof(Epoch);
 // Of a request's body, for checksums.
 constexpr uint64_t kChecksumBytesMax = rpc::kBodyBytesMax / 2;
 
@@ -30,7 +30,7 @@ class Writer {
   }
   Writer& target(const object::Target& target) {
     put(target.pool).put(target.container).put(target.container_handle).put(target.map_version);
-    return put(target.oid).put(target.epoch);
+    return put(target.oid).put(target.epoch).put(target.seen);
   }
   std::byte* at() const { return at_; }
 

@@ -212,7 +212,7 @@ void FakeServer::punch(rpc::Request& request, bool answer) {
     request.fail(Error(Code::kNonexistent));
     return;
   }
-  if (answer) request.reply_now(encode(pool::Empty()));
+  if (answer) request.reply_now(encode(object::PunchReply{Epoch{++epoch_}}));
 }
 
 void FakeServer::list(rpc::Request& request) {

@@ -70,6 +70,7 @@ Result<void> FetchLanding::land(ByteView body, uint64_t bulk_bytes,
                                 ChecksumKind kind) {
   FetchReplyReader reader(body);
   if (reader.akeys() != descriptors.size() || bulk_bytes > room_) return malformed();
+  epoch_ = reader.epoch();
   arrived_ = bulk_bytes;
   taken_ = 0;
   bool too_big = false;

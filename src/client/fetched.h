@@ -16,6 +16,8 @@ class FetchLanding {
   explicit FetchLanding(std::span<const IoDescriptor> descriptors);
   Scatter into() const { return into_; }
   uint64_t room() const { return room_; }
+  // Of the reply that was landed last.
+  Epoch epoch() const { return epoch_; }
 
   // Checks the reply against what was asked for and against its checksums (kOff: not), moves the data to its
   // place and fills in the descriptors' results. kProtocol, kChecksum, kRecordTooBig (a value
@@ -33,6 +35,7 @@ class FetchLanding {
   MutableByteView own_view_;
   Scatter into_;
   uint64_t room_ = 0;
+  Epoch epoch_;
   uint64_t arrived_ = 0;  // of the bulk, in this reply
   uint64_t taken_ = 0;    // of it, by the descriptors before
 };

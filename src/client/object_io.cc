@@ -205,6 +205,7 @@ Task<Result<Epoch>> SessionImpl::update_once(const Object& object, ByteView dkey
         if (descriptor.conditions & object::kAppend)
           descriptor.appended_at = decoder.get<uint64_t>();
       if (!decoder.done()) co_return Error(Code::kProtocol, "the answer to an update is malformed");
+      object.container->note_seen(epoch);
       co_return epoch;
     }
     // Damaged on its way, and the server did not take it.
@@ -336,6 +337,7 @@ Task<Result<void>> SessionImpl::fetch_once(const Object& object, ByteView dkey, 
     if (reply) {
       Result<void> landed = landing.land(ByteView(reply->body), reply->bulk_bytes, descriptors,
                                          checksums_of(object).kind);
+      if (object.snapshot == kEpochMax) object.container->note_seen(landing.epoch());
       if (landed.code() != Code::kChecksum) co_return landed;
       // Once more: it may have been the way here. Twice means that it lies wrong over there.
       if (std::exchange(mismatched, true))
@@ -400,7 +402,11 @@ Task<Result<void>> SessionImpl::punch_group(const Object& object, uint32_t group
                          {},
                          0};
     Result<rpc::Reply> reply = co_await call_shard(call, ByteView(body), attempt);
-    if (reply) co_return Result<void>();
+    if (reply) {
+      VARVE_CO_TRY(const auto punched, decode<object::PunchReply>(reply->body));
+      object.container->note_seen(punched.epoch);
+      co_return Result<void>();
+    }
     if (reply.code() == Code::kNonexistent && attempt.maybe_executed &&
         (request.conditions & kCondPunch))
       co_return outcome_unknown("punch", reply.error());

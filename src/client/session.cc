@@ -201,7 +201,9 @@ Task<Result<void>> SessionImpl::refresh_map(const PoolHandle& pool, uint32_t sta
 object::Target SessionImpl::target_of(const Object& object, uint32_t map_version,
                                       Epoch epoch) const {
   const ContainerHandle& container = *object.container;
-  return {container.pool->uuid, container.uuid, container.handle, map_version, object.oid, epoch};
+  const Epoch seen{container.seen.load(std::memory_order_relaxed)};
+  return {container.pool->uuid, container.uuid, container.handle, map_version,
+          object.oid,           epoch,          seen};
 }
 
 }  // namespace varve::client

@@ -266,7 +266,12 @@ Task<Result<Reply>> SessionImpl::ask_group(const Object& object, uint32_t group,
     ShardCall call{
         &object, object.container->pool.get(), routed.map, routed.target, opcode, verb, {}, {}, 0};
     Result<rpc::Reply> reply = co_await call_shard(call, ByteView(body), attempt);
-    if (reply) co_return decode<Reply>(reply->body);
+    if (reply) {
+      auto answer = decode<Reply>(reply->body);
+      if (answer && request.target.epoch == kEpochMax)
+        object.container->note_seen(answer->epoch);
+      co_return answer;
+    }
     if (reply.code() == Code::kStale) {
       VARVE_CO_CHECK(co_await refresh_map(*object.container->pool, routed.map->version));
     }

@@ -16,6 +16,7 @@ inline Target decode_target(Decoder& in) {
   in.get(target.map_version);
   in.get(target.oid);
   in.get(target.epoch);
+  in.get(target.seen);
   return target;
 }
 

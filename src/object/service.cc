@@ -47,6 +47,10 @@ Result<store::Container*> Service::find(const Target& target, Access access) {
   if (access == Access::kWrite && !handle->second.writable)
     return Error(Code::kNoPermission, "container " + target.container.to_string() + " is open for reading only");
   if (!holds_.empty()) extend_hold(target.epoch);
+  const auto observed = clock_.observe(target.seen, executor_.clock().wall_ns());
+  if (!observed.ok())
+    return Error(Code::kClockSkew, "the client has seen epoch " + std::to_string(target.seen.value) +
+                                       ", further ahead of this server's clock than 1 s; set the clocks right");
   store::Container* container = store_.find(target.pool, target.container);
   if (!container)
     return Error(Code::kNoHandle, "container " + target.container.to_string() + " of pool " +

@@ -111,6 +111,10 @@ class Service {
     const Epoch now = clock_.now(executor_.clock().wall_ns());
     return {target.epoch, {}, kEpochNone, std::min(target.epoch, now)};
   }
+  // What a reader at `epoch` may have seen at the most.
+  Epoch seen_at(Epoch epoch) {
+    return epoch == kEpochMax ? clock_.now(executor_.clock().wall_ns()) : epoch;
+  }
   Task<Result<void>> receive_update(UpdateWork& work, rpc::Request& request);
   Result<void> place_append(store::Container& container, UpdateWork& work,
                             const store::Update& update);

@@ -32,8 +32,11 @@ struct Target {
   uint32_t map_version = 0;
   ObjectId oid;
   Epoch epoch;  // updates: kEpochNone = the target's clock decides; fetches: kEpochMax = the newest
+  // The newest epoch that the client has seen of the container (kEpochNone: of none). What it writes is above,
+  // wherever: so a cut at any epoch holds nothing without what came before it.
+  Epoch seen;
   template <class Archive>
-  void visit(Archive& archive) { archive(pool, container, container_handle, map_version, oid, epoch); }
+  void visit(Archive& archive) { archive(pool, container, container_handle, map_version, oid, epoch, seen); }
 };
 
 enum class ValueKind : uint8_t { kNone, kSingle, kArray };
@@ -136,6 +139,12 @@ struct PunchRequest {
   void visit(Archive& archive) { archive(target, scope, conditions, dkeys, akeys); }
 };
 
+struct PunchReply {
+  Epoch epoch;  // not below that of the punch
+  template <class Archive>
+  void visit(Archive& archive) { archive(epoch); }
+};
+
 // Where a listing goes on, on one target: store::Anchor.
 // The seed of the hash that hashed keys are listed by: as the store has it (docs/formats/store.md).
 inline constexpr uint64_t kKeyPlaceSeed = 0x7661727665206b65ULL;
@@ -172,8 +181,9 @@ struct ListReply {
   std::vector<ListedEntry> entries;
   ListAnchor anchor;
   uint32_t record_size = 0;  // kRanges
+  Epoch epoch;               // the newest that was looked at, here and below
   template <class Archive>
-  void visit(Archive& archive) { archive(entries, anchor, record_size); }
+  void visit(Archive& archive) { archive(entries, anchor, record_size, epoch); }
 };
 
 struct ListObjectsRequest {
@@ -187,8 +197,9 @@ struct ListObjectsReply {
   std::vector<ObjectId> objects;
   std::vector<uint64_t> places;  // of each: all targets list by this, then by the id's bytes
   ListAnchor anchor;
+  Epoch epoch;
   template <class Archive>
-  void visit(Archive& archive) { archive(objects, places, anchor); }
+  void visit(Archive& archive) { archive(objects, places, anchor, epoch); }
 };
 
 // Where a list of differences goes on, on one target: store::DiffAnchor.
@@ -240,12 +251,13 @@ struct QueryReply {
   Buffer dkey, akey;
   Range range;
   uint32_t record_size = 0;
-  Epoch max_epoch;
+  Epoch max_epoch;     // of the object
   uint64_t bytes = 0;  // of the akey's arrays, holes left out
   Buffer bytes_next;   // the dkey from which on they are not counted yet; empty: all are
+  Epoch epoch;
   template <class Archive>
   void visit(Archive& archive) {
-    archive(dkey, akey, range, record_size, max_epoch, bytes, bytes_next);
+    archive(dkey, akey, range, record_size, max_epoch, bytes, bytes_next, epoch);
   }
 };
 

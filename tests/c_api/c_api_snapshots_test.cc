@@ -341,6 +341,31 @@ TEST_F(CApiSnapshots, OfManyInsertersOneWins) {
   EXPECT_EQ(daos_obj_close(object, nullptr), 0);
 }
 
+TEST_F(CApiSnapshots, ObjectNumbersAreGivenOutOnce) {
+  constexpr int kThreads = 16, kRanges = 200;
+  std::vector<std::pair<uint64_t, uint64_t>> ranges[kThreads];
+  std::vector<std::thread> threads;
+  for (int number = 0; number < kThreads; ++number)
+    threads.emplace_back([&, number] {
+      for (uint64_t i = 0; i < kRanges; ++i) {
+        const uint64_t count = 1 + i * 7 % 50;
+        uint64_t first = 0;
+        ASSERT_EQ(daos_cont_alloc_oids(container_, count, &first, nullptr), 0);
+        ranges[number].emplace_back(first, count);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  std::map<uint64_t, uint64_t> all;
+  for (const auto& of_one : ranges)
+    for (const auto& [first, count] : of_one) EXPECT_TRUE(all.emplace(first, count).second);
+  EXPECT_EQ(all.size(), size_t{kThreads} * kRanges);
+  uint64_t end = 0;
+  for (const auto& [first, count] : all) {
+    EXPECT_GE(first, end);
+    end = first + count;
+  }
+}
+
 TEST_F(CApiSnapshots, EveryTypeRefusesTheWrongKeys) {
   for (int type = 0; type <= DAOS_OT_MAX; ++type) {
     const auto otype = static_cast<enum daos_otype_t>(type);

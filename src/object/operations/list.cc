@@ -75,6 +75,7 @@ Task<Result<Buffer>> Service::list_keys(const ListRequest& request) {
     for (ListedEntry& entry : page.entries) reply.entries.push_back(std::move(entry));
   }
   reply.anchor = anchor_of(anchor);
+  reply.epoch = seen_at(request.target.epoch);
   if (request.scope == ListScope::kRanges) {
     store::QueryFlags flags;
     flags.max_recx = true;
@@ -105,6 +106,7 @@ Task<Result<Buffer>> Service::list_all_objects(const ListObjectsRequest& request
   VARVE_CO_TRY(reply.objects, store_.list_objects(*container, read_at(request.target), anchor, limit));
   for (const ObjectId oid : reply.objects) reply.places.push_back(store::object_place(oid));
   reply.anchor = anchor_of(anchor);
+  reply.epoch = seen_at(request.target.epoch);
   VARVE_CO_CHECK(co_await wait_until_durable(seen));
   co_return encode(reply);
 }

@@ -40,7 +40,7 @@ Task<void> Service::punch(rpc::Request& request) {
     co_return;
   }
   auto result = co_await punch_all(*message);
-  if (result.ok()) request.reply_now(bytes_of(uint8_t{0}));
+  if (result.ok()) request.reply_now(encode(PunchReply{seen_at(kEpochMax)}));
   else fail(request, result.error());
 }
 

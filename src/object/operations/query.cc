@@ -37,6 +37,7 @@ Task<void> Service::query(rpc::Request& request) {
   reply.max_epoch = found->max_epoch;
   reply.bytes = found->bytes;
   reply.bytes_next = std::move(found->bytes_next);
+  reply.epoch = seen_at(message->target.epoch);
   const Buffer body = encode(reply);
   auto durable = co_await wait_until_durable(seen);
   if (durable.ok()) request.reply_now(body);
