@@ -12,7 +12,8 @@ target_compile_options(varve_flags INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(varve_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fcoroutines -Wno-missing-field-initializers -Wno-dangling-pointer
-    -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds>)
+    -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
+    -Wno-dangling-else>)
 endif()
 if(VARVE_PLANT)
   target_compile_definitions(varve_flags INTERFACE VARVE_PLANT_${VARVE_PLANT}=1)

@@ -13,7 +13,7 @@
 namespace varve::libdaos {
 
 // What lies in daos_event_t::ev_private.
-struct EventState {
+struct [[gnu::may_alias]] EventState {
   static constexpr uint64_t kMagic = 0x76616e6576657476;  // "vtevenav"
   uint64_t magic;
   daos_handle_t queue;  // cookie 0: the default queue

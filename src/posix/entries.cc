@@ -11,6 +11,8 @@ constexpr uint32_t kPageEntries = 128;
 constexpr std::byte kOne{1};
 constexpr int kAttempts = 16;
 
+constexpr uint64_t unless(bool not_wanted, uint64_t condition) { return not_wanted ? 0 : condition; }
+
 }  // namespace
 
 // All records of an inode, from one point in time.
@@ -121,8 +123,8 @@ Task<Result<void>> FileSystem::put(Session& session, const client::Object& paren
   const bool bare = entry.inode.is_link() && entry.attributes.empty() && exchanged.empty();
   add(kOccupiedKey, bare ? nothing : one);
   add(kSharedKey, entry.inode.shared ? one : nothing,
-      replaced && replaced->inode.shared ? 0 : store::kCondAkeyInsert);
-  add(kRenameKey, nothing, replaced && !replaced->marks.empty() ? 0 : store::kCondAkeyInsert);
+      unless(replaced && replaced->inode.shared, store::kCondAkeyInsert));
+  add(kRenameKey, nothing, unless(replaced && !replaced->marks.empty(), store::kCondAkeyInsert));
   add(kExchangedKey, exchanged);
   for (size_t i = 0; i < values.size(); ++i) add(entry.attributes[i].first, values[i]);
   if (replaced) {
@@ -147,12 +149,12 @@ Task<Result<void>> FileSystem::erase_entry(Session& session, const client::Objec
     descriptors.back().conditions = condition;
   };
   add(kInodeKey, store::kCondAkeyUpdate);
-  add(kOccupiedKey, erasure.unless_occupied ? store::kCondAkeyInsert : 0);
+  add(kOccupiedKey, unless(!erasure.unless_occupied, store::kCondAkeyInsert));
   for (std::string_view akey : {kModeKey, kOwnerKey, kTimesKey}) add(akey);
   // What is not occupied has none of these.
   if (!erasure.unless_occupied) {
-    add(kSharedKey, erasure.unless_shared ? store::kCondAkeyInsert : 0);
-    add(kRenameKey, erasure.unless_renaming ? store::kCondAkeyInsert : 0);
+    add(kSharedKey, unless(!erasure.unless_shared, store::kCondAkeyInsert));
+    add(kRenameKey, unless(!erasure.unless_renaming, store::kCondAkeyInsert));
     for (std::string_view akey : {kChildrenKey, kExchangedKey}) add(akey);
     if (!erasure.mark.empty()) add(erasure.mark, store::kCondAkeyUpdate);
     for (const std::string& other : erasure.others) add(other);
