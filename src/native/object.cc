@@ -182,9 +182,12 @@ Task<Result<v1::Page<v1::ListedKey>>> list(client::Session& session, const On& o
   if (!on.object->object) co_return Error(on.object->object.error());
   VARVE_CO_TRY(auto at, place_of<client::Session::Anchor>(from));
   const client::Object& object = *on.object->object;
-  auto listed = listing == Listing::kDkeys
-                    ? co_await session.list_dkeys(object, at, limit)
-                    : co_await session.list_akeys(object, on.key(), at, limit);
+  // Not as one expression: g++-12 destroys the temporaries of both sides of an awaiting ?:.
+  Result<std::vector<object::ListedEntry>> listed = Code::kInvalid;
+  if (listing == Listing::kDkeys)
+    listed = co_await session.list_dkeys(object, at, limit);
+  else
+    listed = co_await session.list_akeys(object, on.key(), at, limit);
   v1::Page<v1::ListedKey> page;
   if (listed.code() == Code::kNonexistent) {
     page.next = v1::Anchor::at_end();
