@@ -87,7 +87,11 @@ Task<Result<void>> Service::recover_one(PoolRecord pool, ContainerRecord contain
   const bool creating = container.state == ContainerState::kCreating;
   log_warning("container " + container.uuid.to_string() + ": finishing its interrupted " +
               (creating ? "creation (undone)" : "destruction"));
-  VARVE_CO_CHECK(co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets));
+  const auto destroyed = co_await destroy_on_targets(pool.uuid, container.uuid, pool.targets);
+  if (!destroyed.ok()) {
+    log_error("the next start will finish it: " + destroyed.error().describe());
+    co_return Result<void>();
+  }
   Batch last = finish_destroy(shell_.store, pool.uuid, container);
   const OperationId operation = creating ? OperationId{} : container.destroyed_by;
   co_return co_await shell_.commit(std::move(last), operation, kContainerDestroy, encode(pool::Empty{}));

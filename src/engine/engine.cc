@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <algorithm>
+
 #include "base/checksum.h"
 #include "base/log.h"
 #include "consensus/key_value.h"
@@ -117,6 +119,8 @@ Task<Result<void>> Engine::Parts::open_targets() {
   const auto one = [this](uint32_t index) { return open_target(index); };
   auto results = co_await pool::on_each<void>(options_.targets, one);
   VARVE_CO_CHECK(pool::all_of(results));
+  const auto is_lost = [](const std::unique_ptr<Target>& target) { return target->lost() != nullptr; };
+  if (std::all_of(targets_.begin(), targets_.end(), is_lost)) co_return *targets_[0]->lost();
   if (system_.targets < options_.targets) {
     system_.targets = options_.targets;
     consensus::Batch batch;

@@ -19,6 +19,7 @@ Task<Result<void>> change(Target& target, Make make, Code already) {
 }
 
 Task<Result<void>> change_on(Target& target, Make make, Code already) {
+  if (target.lost()) co_return *target.lost();
   co_return co_await run_on<Result<void>>(target.executor(),
                                           [&target, make, already] { return change(target, make, already); });
 }
@@ -45,6 +46,10 @@ Task<pool::TargetInfo> info_of(Target& target) {
   info.device_kind = kind_name(target.device().kind());
   info.addresses = target.addresses();
   info.size_bytes = target.device().size_bytes();
+  if (target.lost()) {
+    info.state = "failed: " + std::string(target.lost()->text());
+    co_return info;
+  }
   info.unreserved_bytes = target.store().unreserved_bytes();
   const object::Service& objects = target.objects();
   info.state = !objects.failure().empty() ? "failed: " + objects.failure()
@@ -147,23 +152,27 @@ Task<Result<void>> LocalTargets::destroy_container(uint32_t target, Uuid pool, U
 
 Task<Result<void>> LocalTargets::open_handle(uint32_t target, Uuid pool, Uuid container, Uuid handle, bool writable) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return Result<void>();  // it refuses everybody
   co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, handle, writable] {
     return put_handle(where, handle, {pool, container, writable});
   });
 }
 Task<Result<void>> LocalTargets::close_handles(uint32_t target, std::vector<Uuid> handles) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return Result<void>();  // it refuses everybody
   co_return co_await run_on<Result<void>>(where.executor(), [&where, handles] { return drop_handles(where, handles); });
 }
 
 Task<Result<void>> LocalTargets::set_scrub(uint32_t target, Uuid pool, ScrubPolicy policy) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return Result<void>();  // it refuses everybody
   co_return co_await run_on<Result<void>>(where.executor(),
                                           [&where, pool, policy] { return put_scrub(where, pool, policy); });
 }
 
 Task<Result<pool::Targets::Space>> LocalTargets::space(uint32_t target, Uuid pool) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return *where.lost();
   co_return co_await run_on<Result<Space>>(where.executor(), [&where, pool] { return space_of(where, pool); });
 }
 Task<pool::TargetInfo> LocalTargets::info(uint32_t target) {
@@ -172,17 +181,21 @@ Task<pool::TargetInfo> LocalTargets::info(uint32_t target) {
 }
 Task<Epoch> LocalTargets::advance_epoch(uint32_t target, Epoch not_before) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return not_before;
   co_return co_await run_on<Epoch>(where.executor(), [&where, not_before] { return advance(where, not_before); });
 }
 Task<Result<void>> LocalTargets::set_snapshots(uint32_t target, Uuid pool, Uuid container,
                                                std::vector<Epoch> epochs, Epoch fresh) {
   Target& where = *targets_[target];
+  if (where.lost() && fresh == kEpochNone) co_return Result<void>();
+  if (where.lost()) co_return *where.lost();
   co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, epochs, fresh] {
     return put_snapshots(where, pool, container, epochs, fresh);
   });
 }
 Task<Result<void>> LocalTargets::hold_epoch(uint32_t target, Epoch epoch, Duration lease) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return Result<void>();  // it refuses everybody
   co_return co_await run_on<Result<void>>(where.executor(), [&where, epoch, lease] {
     return hold(where, epoch, lease);
   });
@@ -201,11 +214,13 @@ Task<Result<void>> LocalTargets::rollback(uint32_t target, Uuid pool, Uuid conta
 
 Task<Result<void>> LocalTargets::set_policy(uint32_t target, Uuid pool, Policy policy) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return Result<void>();  // it refuses everybody
   co_return co_await run_on<Result<void>>(where.executor(),
                                           [&where, pool, policy] { return put_policy(where, pool, policy); });
 }
 Task<Result<void>> LocalTargets::aggregate(uint32_t target, Uuid pool, Uuid container, Epoch epoch) {
   Target& where = *targets_[target];
+  if (where.lost()) co_return *where.lost();
   co_return co_await run_on<Result<void>>(where.executor(), [&where, pool, container, epoch] {
     return order_merge(where, pool, container, epoch);
   });

@@ -1,5 +1,7 @@
 #include "engine/target.h"
 
+#include "base/log.h"
+
 namespace varve::engine {
 
 Task<Result<std::unique_ptr<block::Volume>>> open_volume(Executor& executor, device::Device& device,
@@ -43,8 +45,7 @@ Task<void> drain(Executor& executor, rpc::Node& node, Duration limit) {
   while (node.requests_in_work() > 0 && executor.now() < until) co_await executor.sleep_for(1ms);
 }
 
-Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
-  VARVE_CO_TRY(device_, co_await seams.device(index_, executor_));
+Task<Result<void>> Target::open_store(const Opening& opening) {
   block::FormatOptions format;
   format.identity = opening.identity;
   format.log_bytes = opening.log_bytes;
@@ -52,22 +53,49 @@ Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
   VARVE_CO_TRY(volume_, co_await open_volume(executor_, *device_, format, opening.may_format,
                                               opening.checkpoint));
   auto store = store::Store::open(*volume_, Epoch{executor_.clock().wall_ns()});
-  if (!store.ok()) co_return std::move(store.error()).with("device " + device_->name());
+  if (!store.ok()) {
+    const Result<void> closed = co_await volume_->close();
+    if (closed.ok()) volume_ = nullptr;
+    co_return std::move(store.error()).with("device " + device_->name());
+  }
   store_ = std::move(*store);
   objects_ = std::make_unique<object::Service>(executor_, *volume_, *store_, device_->name());
-  const auto register_handlers = [this](rpc::Node& node) { objects_->serve_on(node); };
+  co_return Result<void>();
+}
+
+Task<Result<void>> Target::open(const Seams& seams, Opening opening) {
+  VARVE_CO_TRY(device_, co_await seams.device(index_, executor_));
+  const Result<void> opened = co_await open_store(opening);
+  if (!opened.ok()) {
+    // Without a superblock it may be the wrong device: somebody has to look.
+    if (opened.code() != Code::kBadFormat || opening.may_format) co_return opened;
+    const Result<bool> formatted = co_await block::Volume::is_formatted(*device_);
+    if (!formatted.ok() || !*formatted) co_return opened;
+    lost_ = std::make_shared<const Error>(
+        opened.code(), "target " + std::to_string(index_) + " is lost, the others serve: " +
+                           std::string(opened.error().text()) +
+                           "; its device is left as it is: `varve inspect verify` says what is damaged");
+    log_error(std::string(lost_->text()));
+  }
+  const auto register_handlers = [this](rpc::Node& node) {
+    if (lost_)
+      object::Service::refuse_on(node, lost_);
+    else
+      objects_->serve_on(node);
+  };
   VARVE_CO_TRY(node_, make_listening_node(executor_, seams, index_, addresses_, register_handlers));
   co_return Result<void>();
 }
 
 void Target::start_background() {
+  if (lost_) return;
   objects_->all_handles_known();
   executor_.spawn(objects_->reclaim_in_background());
   executor_.spawn(objects_->scrub_in_background());
 }
 
 Task<Result<void>> Target::close() {
-  if (!objects_ || !node_) co_return Result<void>();
+  if (!objects_ || !node_) co_return Result<void>();  // lost, or never opened
   co_await objects_->stop();
   co_await drain(executor_, *node_, 3s);
   co_return co_await volume_->close();

@@ -16,8 +16,12 @@ class Target {
     uint64_t log_bytes = 0, heap_bytes = 0;
     block::CheckpointPolicy checkpoint;
   };
-  // On the target's executor, like everything below. Errors name device or address.
+  // On the target's executor, like everything below. Errors name device or address. A device that is the right
+  // one, and damaged, is no error: then the target is lost.
   Task<Result<void>> open(const Seams& seams, Opening opening);
+  // Why there is no store here: every request is answered with that, nothing is written to the device. Null: there
+  // is. Decided by open(), from then on known to every thread.
+  const std::shared_ptr<const Error>& lost() const { return lost_; }
   // Requests are refused, background ends, the volume is closed.
   Task<Result<void>> close();
   // The services have recovered: every handle that is open is known here.
@@ -26,15 +30,18 @@ class Target {
   uint32_t index() const { return index_; }
   Executor& executor() { return executor_; }
   const std::vector<network::Address>& addresses() const { return addresses_; }
-  bool persistent() const { return volume_->persistent(); }
+  bool persistent() const { return device_->persistent(); }
   block::Volume& volume() { return *volume_; }
   store::Store& store() { return *store_; }
   object::Service& objects() { return *objects_; }
   device::Device& device() { return *device_; }
 
  private:
+  Task<Result<void>> open_store(const Opening& opening);
+
   const uint32_t index_;
   Executor& executor_;
+  std::shared_ptr<const Error> lost_;
   std::vector<network::Address> addresses_;
   // Destroyed from the last to the first.
   std::unique_ptr<device::Device> device_;

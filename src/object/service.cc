@@ -6,6 +6,14 @@
 #include "object/operations/update.h"
 
 namespace varve::object {
+namespace {
+
+Task<void> refuse_with(std::shared_ptr<const Error> why, rpc::Request& request) {
+  request.fail(*why);
+  co_return;
+}
+
+}  // namespace
 
 Service::Service(Executor& executor, block::Volume& volume, store::Store& store, std::string device_name)
     : executor_(executor), volume_(volume), store_(store), device_name_(std::move(device_name)), slice_entries_(64) {
@@ -21,6 +29,15 @@ void Service::serve_on(rpc::Node& node) {
   node.handle(kObjectListObjects, [this](rpc::Request& request) { return list_objects(request); });
   node.handle(kObjectQuery, [this](rpc::Request& request) { return query(request); });
   node.handle(kObjectDiff, [this](rpc::Request& request) { return diff(request); });
+}
+
+void Service::refuse_on(rpc::Node& node, std::shared_ptr<const Error> why) {
+  const auto refuse = [why = std::move(why)](rpc::Request& request) -> Task<void> {
+    return refuse_with(why, request);
+  };
+  for (const rpc::Opcode opcode : {kObjectUpdate, kObjectFetch, kObjectPunch, kObjectListKeys,
+                                   kObjectListObjects, kObjectQuery, kObjectDiff})
+    node.handle(opcode, refuse);
 }
 
 Epoch Service::advance_epoch(Epoch not_before) {

@@ -36,6 +36,8 @@ class Service {
   ~Service();
 
   void serve_on(rpc::Node& node);
+  // In the place of a service that cannot be: every request fails with `why`.
+  static void refuse_on(rpc::Node& node, std::shared_ptr<const Error> why);
   // A new epoch of this target, above `not_before` as is every one to come.
   Epoch advance_epoch(Epoch not_before);
   // Something was destroyed, or a snapshot went: there is space to give back.

@@ -30,7 +30,11 @@ Task<Result<void>> Service::recover() {
     const bool creating = pool.state == PoolState::kCreating;
     log_warning("pool " + pool.uuid.to_string() + ": finishing its interrupted " +
                 (creating ? "creation (undone)" : "destruction"));
-    VARVE_CO_CHECK(co_await destroy_on_targets(pool));
+    const auto destroyed = co_await destroy_on_targets(pool);
+    if (!destroyed.ok()) {
+      log_error("the next start will finish it: " + destroyed.error().describe());
+      continue;
+    }
     Batch last = creating ? undo_create(pool) : finish_destroy(shell_.store, pool);
     const OperationId operation = creating ? OperationId{} : pool.destroyed_by;
     VARVE_CO_CHECK(co_await shell_.commit(std::move(last), operation, kPoolDestroy, encode(Empty{})));

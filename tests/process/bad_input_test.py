@@ -188,9 +188,54 @@ class Devices(ProcessTest):
         before = os.path.getsize(device)
         for copy in self.superblocks(device):
             self.damage(device, copy)
-        said = server.refuses()
+        said = server.refuses()  # it may be the wrong device
         self.assert_says(said, re.escape(os.path.basename(device)), r"superblock|damaged|format", r"restore|replace|remove|delete|reformat|move")
         self.assertEqual(os.path.getsize(device), before, "the damaged device was overwritten")
+
+    def test_lost_target(self):
+        """One target's device is damaged: the others serve, and what lies there is refused at once, by name, until it is restored."""
+        server = self.serving()
+        oids = [str(oid) for oid in range(1, 25)]
+        for oid in oids:
+            server.varve("object", "put", "pool", "files", oid, "greeting", "text", "hello " + oid)
+        server.kill()
+        device = server.devices()[-1]
+        name = re.escape(os.path.basename(device))
+        shutil.copy(device, device + ".kept")
+        for copy in self.superblocks(device):
+            self.damage(device, copy + 64, 100)
+        with open(device, "rb") as file:
+            damaged = file.read(1 * MIB)
+        server.start()
+        self.assert_says(server.said(), r"is lost, the others serve", name, r"restore|inspect")
+        states = [target["state"] for target in server.json("system", "query")["members"][0]["targets"]]
+        self.assertEqual([state == "up" for state in states].count(True), len(states) - 1, states)
+        self.assert_says(states[-1], "failed", name)
+        begin = time.monotonic()
+        there, lost = [], []
+        for oid in oids:
+            done = server.varve("object", "get", "pool", "files", oid, "greeting", "text", check=False)
+            if done.code == 0:
+                self.assertIn("hello " + oid, done.out)
+                there.append(oid)
+            else:
+                self.assert_says(done.text, r"is lost", name)
+                lost.append(oid)
+        self.assertTrue(there and lost, (there, lost))
+        self.assertLess(time.monotonic() - begin, 30, "nobody waits for a target that is lost")
+        done = server.varve("object", "put", "pool", "files", lost[0], "greeting", "text", "other", check=False)
+        self.assertNotEqual(done.code, 0)
+        server.varve("object", "put", "pool", "files", there[0], "greeting", "more", "written meanwhile")
+        self.assertEqual(server.json("pool", "query", "pool")["disabled_targets"], 1)
+        server.stop()
+        with open(device, "rb") as file:
+            self.assertEqual(file.read(1 * MIB), damaged, "the damaged device was written to")
+        os.replace(device + ".kept", device)
+        server.start()
+        for oid in oids:
+            self.assertIn("hello " + oid, server.varve("object", "get", "pool", "files", oid, "greeting", "text").out)
+        self.assertIn("written meanwhile", server.varve("object", "get", "pool", "files", there[0], "greeting", "more").out)
+        self.assert_serves(server)
 
     def test_first_block_zeroed(self):
         """A device that lost its superblocks altogether must not be formatted anew without a word."""
@@ -212,7 +257,14 @@ class Devices(ProcessTest):
         for length in (size - 4096, size // 2, 1 * MIB, 4096, 100, 0):
             with self.subTest(length=length):
                 os.truncate(device, length)
-                self.assert_says(server.refuses(), re.escape(os.path.basename(device)))
+                server.start(wait=False)
+                harness.wait_for(lambda: not server.alive() or "ready" in server.said(), "a lost target or a refusal", 60)
+                if server.alive():
+                    self.assert_says(server.said(), r"is lost, the others serve")
+                    server.kill()
+                else:
+                    self.assertGreater(server.process.returncode, 0, f"crashed: {server.said()[-3000:]}")
+                self.assert_says(server.said(), re.escape(os.path.basename(device)))
 
     def test_missing_device(self):
         server = self.serving()
@@ -241,6 +293,8 @@ class Devices(ProcessTest):
                 server.start(wait=False)
                 harness.wait_for(lambda: not server.alive() or "ready" in server.said(), "an answer or a refusal", 60)
                 if server.alive():
+                    if "is lost" in server.said():
+                        self.assert_says(server.said(), re.escape(os.path.basename(device)))
                     server.kill()
                 else:
                     self.assertGreater(server.process.returncode, 0, f"crashed: {server.said()[-3000:]}")
