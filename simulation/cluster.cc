@@ -46,7 +46,8 @@ class Actor {
 class World {
  public:
   explicit World(uint64_t seed)
-      : random(seed), network(random.next()), server(time, network, random.next()), places(make_places(kPlaces, seed)) {
+      : random(seed), network(random.next()), server(time, network, random.next()),
+        places(make_places(kPlaces, seed)), scrubs(mix64(seed) % 2 == 0) {
     for (uint64_t index = 0; index <= kActors; ++index)
       actors.push_back(std::make_unique<Actor>(*this, index, random.next()));
   }
@@ -75,6 +76,7 @@ class World {
   ClusterOutcome outcome;
   bool stopping = false;
   bool flips = false;
+  const bool scrubs;  // the background compares what is stored
 
  private:
   bool power_on(bool may_crash);
@@ -100,6 +102,7 @@ Task<void> Actor::prepare(bool creates) {
     pool::CreatePool pool;
     pool.label = "tank";
     pool.bytes = 48 * kMiB;
+    if (world_.scrubs) pool.properties = {{16, false, 2, ""}, {17, false, 1, ""}};  // timed, every second
     auto made = co_await session_->create_pool(pool);
     if (!made.ok()) co_return world_.fail("pool: " + made.error().describe());
   }

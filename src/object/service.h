@@ -165,6 +165,8 @@ class Service {
   bool scrubs(const Uuid& pool) const;
   Task<void> scrub_pool(Uuid pool);
   Task<bool> scrub_container(Uuid pool, Uuid container);
+  Task<Result<bool>> damage_stays(uint64_t offset, device::AlignedBuffer bytes, uint64_t length,
+                                  std::span<const uint32_t> words, ChecksumFormat format);
   Task<Result<uint64_t>> check_runs(const ChecksumFormat& format, Uuid pool, Uuid container,
                                     std::vector<store::ScrubRun>& runs);
   Task<Result<void>> note_damage(Uuid pool, Uuid container, const store::ScrubRun& run, uint64_t from);

@@ -1,6 +1,7 @@
 // Compares what is stored with its checksums, a little at a time, at a bounded rate. What is damaged is
 // marked in the store, so that readers are told at once, logged once and counted.
 #include <algorithm>
+#include <cstring>
 
 #include "base/log.h"
 #include "object/decode.h"
@@ -64,6 +65,21 @@ Task<Result<void>> Service::note_damage(Uuid pool, Uuid uuid, const store::Scrub
   co_return co_await volume_.durable(*marked);
 }
 
+// False if the bytes are right after all: one read that went wrong must not cost what is on the device. True when two
+// reads in a row give the same wrong bytes, `bytes` being the first.
+Task<Result<bool>> Service::damage_stays(uint64_t offset, device::AlignedBuffer bytes, uint64_t length,
+                                         std::span<const uint32_t> words, ChecksumFormat format) {
+  constexpr int kReadsMax = 8;
+  for (int i = 0; i < kReadsMax; ++i) {
+    device::AlignedBuffer again(bytes.size());
+    VARVE_CO_CHECK(co_await volume_.read(offset, again.view()));
+    if (store::find_damage(again.view(length), words, format) == length) co_return false;
+    if (std::memcmp(again.data(), bytes.data(), length) == 0) co_return true;
+    bytes = std::move(again);
+  }
+  co_return false;  // the next pass looks again
+}
+
 // How many bytes were compared.
 Task<Result<uint64_t>> Service::check_runs(const ChecksumFormat& format, Uuid pool, Uuid container,
                                            std::vector<store::ScrubRun>& runs) {
@@ -89,6 +105,11 @@ Task<Result<uint64_t>> Service::check_runs(const ChecksumFormat& format, Uuid po
       const auto words = std::span(run.checksums).subspan(format.words(from), format.words(length));
       const uint64_t damage = store::find_damage(bytes, words, format);
       if (damage == length) continue;
+      if (!volume_.direct(run.offset + from)) {
+        VARVE_CO_TRY(const bool stays,
+                     co_await damage_stays(run.offset + from, std::move(buffer), length, words, format));
+        if (!stays) continue;
+      }
       VARVE_CO_CHECK(co_await note_damage(pool, container, run, from + damage));
       break;
     }
