@@ -11,8 +11,8 @@
 #include "simulation/disk.h"
 #include "simulation/store_images.h"
 #include "simulation/store_operations.h"
-#include "simulation/virtual_clock.h"
 #include "simulation/transaction_model.h"
+#include "simulation/virtual_clock.h"
 
 namespace varve::simulation {
 namespace {
@@ -122,7 +122,8 @@ class StoreRun {
     return outcome_.failure.empty();
   }
 
-  // What power left is sound: nothing leaks, nothing is used twice, every account and checksum is right.
+  // What power left is sound: nothing leaks, nothing is used twice, every account and checksum is
+  // right.
   void inspect_image() {
     ImageReader device(image_);
     const auto verified = inspect::verify(device, {true});
@@ -265,7 +266,11 @@ class StoreRun {
              StoreUpdate* update) {
     if (update && !result.ok())
       for (const block::Extent& extent : update->extents) machine.volume->cancel(extent);
-    if (result.code() == Code::kNoSpace && operation.kind == ModelOperation::Kind::kUpdate)
+    // Full: no update, and nothing that a transaction would prepare; whatever takes away goes on.
+    const bool prepares =
+        !operation.transaction.is_null() && operation.kind <= ModelOperation::Kind::kPunchAkeys;
+    if (result.code() == Code::kNoSpace &&
+        (prepares || operation.kind == ModelOperation::Kind::kUpdate))
       return reads_.note_perhaps(operation.epoch);
     const std::vector<Code> acceptable = current_.acceptable(operation, reads_);
     TransactionModel::note_reads(operation, result.code(), reads_);
@@ -705,8 +710,9 @@ class StoreRun {
     };
     for (const uint64_t epoch : epochs) {
       ++outcome_.compared;
-      std::string difference = compare_store(*machine.store, *machine.container, model.worlds(epoch),
-                                             shape_, Epoch{epoch}, random_, read);
+      std::string difference =
+          compare_store(*machine.store, *machine.container, model.worlds(epoch), shape_,
+                        Epoch{epoch}, random_, read);
       if (!difference.empty()) return "at epoch " + std::to_string(epoch) + ": " + difference;
     }
     for (const auto& [id, epoch] : model.prepared()) {
@@ -722,8 +728,8 @@ class StoreRun {
     for (int pair = 0; pair < 3; ++pair) {
       const uint64_t from = readable_epoch();
       const uint64_t to = random_.one_in(3) ? ~0ULL : std::max(from, readable_epoch());
-      const std::string difference = compare_differences(
-          *machine.store, *machine.container, model.worlds(to), from, to, random_);
+      const std::string difference = compare_differences(*machine.store, *machine.container,
+                                                         model.worlds(to), from, to, random_);
       if (!difference.empty())
         return "between epochs " + std::to_string(from) + " and " + std::to_string(to) + ": " +
                difference;

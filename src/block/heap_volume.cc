@@ -51,6 +51,7 @@ Task<Result<void>> HeapVolume::recover() {
   if (!pages_) co_return {};
   ++superblock_.incarnation;
   superblock_.clean = 0;
+  pages_->describe(superblock_);
   VARVE_CO_CHECK(co_await write_superblock());
   const Log::Start start{superblock_.volume,
                          superblock_.incarnation,
@@ -329,11 +330,15 @@ Task<Result<void>> HeapVolume::run_checkpoint(bool clean) {
   const bool data_written = co_await data_->settle();
   if (log_->failure()) result = Error(*log_->failure());
   if (result.ok() && data_written) result = co_await device_.flush();
-  if (result.ok()) result = co_await pages_->write_dirty(reach);
+  const std::function<Task<Result<void>>()> describe = [this] {
+    pages_->describe(superblock_);
+    return write_superblock();
+  };
+  if (result.ok()) result = co_await pages_->write_dirty(reach, describe);
   if (result.ok()) {
     superblock_.log_tail = tail.position;
     superblock_.tail_sequence = tail.sequence;
-    superblock_.must_reach = pages_->must_reach();
+    pages_->describe(superblock_);
     superblock_.clean = clean ? 1 : 0;
     result = co_await write_superblock();
   }

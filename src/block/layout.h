@@ -54,7 +54,9 @@ struct Superblock {
   uint64_t log_tail;       // position where replay begins
   uint64_t tail_sequence;  // of the group there
   uint64_t must_reach;     // replay that ends below this position has met damage
-  std::byte padding[3872];
+  uint64_t journal_batch;  // batches up to this one are in place
+  uint32_t directory_crc;  // of the crcs of all directory blocks, as of that batch
+  std::byte padding[3860];
 };
 static_assert(sizeof(Superblock) == kPageBytes);
 

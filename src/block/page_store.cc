@@ -45,15 +45,40 @@ Task<uint32_t> journal_crc(JournalHeader* header) {
 }  // namespace
 
 PageStore::PageStore(device::Device& device, const Superblock& superblock, std::byte* arena)
-    : device_(device), geometry_(superblock.geometry), volume_(superblock.volume), arena_(arena),
-      must_reach_(superblock.must_reach), table_(geometry_.table_blocks * kPageBytes),
-      dirty_(geometry_.arena_bytes / kPageBytes / 8 + 8), directory_(geometry_.directory_blocks) {}
+    : device_(device),
+      geometry_(superblock.geometry),
+      volume_(superblock.volume),
+      arena_(arena),
+      known_batch_(superblock.journal_batch),
+      known_directories_crc_(superblock.directory_crc),
+      must_reach_(superblock.must_reach),
+      batch_number_(superblock.journal_batch),
+      table_(geometry_.table_blocks * kPageBytes),
+      dirty_(geometry_.arena_bytes / kPageBytes / 8 + 8),
+      directory_(geometry_.directory_blocks) {}
+
+uint32_t PageStore::directories_crc() const {
+  uint32_t crc = 0;
+  for (const DirectoryBlock& block : directory_) crc = crc32c(bytes_of(block.crc), crc);
+  return crc;
+}
+
+void PageStore::describe(Superblock& superblock) const {
+  superblock.must_reach = must_reach_;
+  superblock.journal_batch = batch_number_;
+  superblock.directory_crc = directories_crc();
+}
 
 // --- reading
 
 Task<Result<void>> PageStore::load() {
   VARVE_CO_CHECK(co_await finish_journal());
   VARVE_CO_CHECK(co_await load_directory());
+  if (known_batch_ != 0 && batch_number_ == known_batch_ &&
+      directories_crc() != known_directories_crc_)
+    co_return Error(Code::kBadFormat, "page directory: it is not the one that checkpoint batch " +
+                                          std::to_string(known_batch_) +
+                                          " wrote; restore this target from its replicas");
   for (uint64_t i = 0; i < geometry_.table_blocks; ++i)
     if (table_crc(i) != 0) VARVE_CO_CHECK(co_await load_table(i));
   const uint64_t pages = geometry_.arena_bytes / kPageBytes;
@@ -84,7 +109,9 @@ bool PageStore::is_image_offset(uint64_t offset) const {
            offset < geometry_.arena_offset + geometry_.arena_bytes));
 }
 
-// A journal that is not intact was being written: nothing of it is in place yet.
+// A journal that is not intact was being written: nothing of it is in place yet. One that the
+// superblock knows is in place, and there may be newer images there, whose own journal never
+// arrived: it must not be repeated.
 Task<Result<void>> PageStore::finish_journal() {
   Batch batch;
   batch.memory = device::AlignedBuffer((1 + kJournalImagesMax) * kPageBytes);
@@ -93,7 +120,8 @@ Task<Result<void>> PageStore::finish_journal() {
   if (header->magic != kJournalMagic || header->volume != volume_ ||
       header->count > kJournalImagesMax)
     co_return {};
-  const MutableByteView images = batch.memory.view((1 + header->count) * kPageBytes).subspan(kPageBytes);
+  const MutableByteView images =
+      batch.memory.view((1 + header->count) * kPageBytes).subspan(kPageBytes);
   if (!images.empty())
     VARVE_CO_CHECK(co_await device_.read(geometry_.journal_offset + kPageBytes, images));
   const uint32_t crc = header->crc;
@@ -103,9 +131,10 @@ Task<Result<void>> PageStore::finish_journal() {
     if (!is_image_offset(header->offsets[i]))
       co_return Error(Code::kBadFormat, "checkpoint journal: image " + std::to_string(i) +
                                             " belongs outside of the heap's pages");
+  must_reach_ = std::max(must_reach_, header->must_reach);
+  if (header->batch <= batch_number_) co_return {};
   batch.count = header->count;
   batch_number_ = header->batch;
-  must_reach_ = std::max(must_reach_, header->must_reach);
   VARVE_CO_CHECK(co_await write_in_place(batch));
   co_return co_await device_.flush();
 }
@@ -156,16 +185,16 @@ Task<Result<void>> PageStore::load_pages(uint64_t first, uint64_t count) {
 
 // --- writing
 
-// Copies pages into the batch, as many as fit with their table and directory blocks. Each is as it is
-// between two transactions.
+// Copies pages into the batch, as many as fit with their table and directory blocks. Each is as it
+// is between two transactions.
 Task<size_t> PageStore::gather(const std::vector<uint32_t>& pages, size_t from, Batch& batch) {
   uint64_t last_table = ~0ULL, last_directory = ~0ULL;
   uint32_t tables = 0;
   size_t at = from;
   for (; at < pages.size(); ++at) {
     const uint64_t page = pages[at], table_block = page / kTableEntries;
-    const uint32_t more = (table_block != last_table) +
-                          (table_block / kDirectoryEntries != last_directory);
+    const uint32_t more =
+        (table_block != last_table) + (table_block / kDirectoryEntries != last_directory);
     if (batch.count + 1 + tables + more > kJournalImagesMax) break;
     tables += more;
     last_table = table_block;
@@ -208,7 +237,8 @@ void PageStore::add_tables(const std::vector<uint32_t>& pages, size_t from, size
 }
 
 Task<Result<void>> PageStore::write_dirty(
-    const std::function<Task<Result<Lsn>>()>& make_durable) {
+    const std::function<Task<Result<Lsn>>()>& make_durable,
+    const std::function<Task<Result<void>>()>& between_batches) {
   std::vector<uint32_t> pages;
   pages.swap(dirty_pages_);
   std::sort(pages.begin(), pages.end());
@@ -223,6 +253,7 @@ Task<Result<void>> PageStore::write_dirty(
     must_reach_ = std::max(must_reach_, reached.value);
     VARVE_CO_CHECK(co_await write_batch(batch, must_reach_));
     from = to;
+    if (from < pages.size()) VARVE_CO_CHECK(co_await between_batches());
   }
   co_return {};
 }

@@ -1,6 +1,6 @@
-// The arena's pages on the device: images with checksums, written in batches that a journal makes whole.
-// A batch is in the journal, durably, before the first of its images is overwritten in place; opening
-// writes the journal's batch again. So every image is old or new, never torn.
+// The arena's pages on the device: images with checksums, written in batches that a journal makes
+// whole. A batch is in the journal, durably, before the first of its images is overwritten in
+// place; opening writes the journal's batch again. So every image is old or new, never torn.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct JournalHeader {
   uint32_t count;
   Uuid volume;
   uint64_t batch;
-  uint64_t must_reach;  // the images hold changes logged up to this position
+  uint64_t must_reach;                  // the images hold changes logged up to this position
   uint64_t offsets[kJournalImagesMax];  // where on the device each image belongs
   std::byte padding[16];
 };
@@ -41,10 +41,14 @@ class PageStore {
  public:
   PageStore(device::Device& device, const Superblock& superblock, std::byte* arena);
 
-  // Finishes the journal's batch, then reads every image into the arena. kBadFormat names what is damaged.
+  // Finishes the journal's batch, then reads every image into the arena. kBadFormat names what is
+  // damaged.
   Task<Result<void>> load();
   // What replay must reach, for the images to make sense.
   uint64_t must_reach() const { return must_reach_; }
+  // What the superblock says of the images that are in place: that older ones, or none, are not
+  // taken for them.
+  void describe(Superblock& superblock) const;
 
   void mark_dirty(HeapOffset offset, uint64_t length) {
     for (uint64_t page = offset / kPageBytes; page <= (offset + length - 1) / kPageBytes; ++page) {
@@ -57,9 +61,11 @@ class PageStore {
   }
   size_t dirty_count() const { return dirty_pages_.size(); }
 
-  // Writes every page that is dirty now. `make_durable` waits for the log up to its present end, and
-  // returns that end; called outside transactions.
-  Task<Result<void>> write_dirty(const std::function<Task<Result<Lsn>>()>& make_durable);
+  // Writes every page that is dirty now. `make_durable` waits for the log up to its present end,
+  // and returns that end; called outside transactions. `between_batches` writes the superblock,
+  // described anew.
+  Task<Result<void>> write_dirty(const std::function<Task<Result<Lsn>>()>& make_durable,
+                                 const std::function<Task<Result<void>>()>& between_batches);
 
  private:
   struct Batch {
@@ -93,6 +99,10 @@ class PageStore {
   const Geometry geometry_;
   const Uuid volume_;
   std::byte* const arena_;
+  uint32_t directories_crc() const;
+
+  const uint64_t known_batch_;  // in place, the superblock says
+  const uint32_t known_directories_crc_;
   uint64_t must_reach_;
   uint64_t batch_number_ = 0;
   LazyMemory table_;  // crc of each page's image, 0: never written
