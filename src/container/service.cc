@@ -110,6 +110,7 @@ Task<Result<Buffer>> Service::create(CreateContainer request, Caller caller) {
   VARVE_CO_TRY(const Buffer* first,
                shell_.operations.find(request.operation.client, request.operation.sequence, kContainerCreate));
   if (first) co_return *first;
+  VARVE_CO_CHECK(targets_.all_there());
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
   VARVE_CO_TRY(auto decision, begin_create(shell_.store, request, shell_.context(caller)));
   const ContainerRecord container = std::move(decision.reply);
@@ -136,6 +137,7 @@ Task<Result<Buffer>> Service::destroy(DestroyContainer request, Caller caller) {
   VARVE_CO_TRY(const Buffer* first,
                shell_.operations.find(request.operation.client, request.operation.sequence, kContainerDestroy));
   if (first) co_return *first;
+  VARVE_CO_CHECK(targets_.all_there());
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
   VARVE_CO_TRY(auto decision, begin_destroy(shell_.store, request, shell_.context(caller)));
   const ContainerRecord container = std::move(decision.reply);
@@ -239,6 +241,7 @@ Task<Result<Buffer>> Service::make_snapshot(CreateSnapshot request, Caller calle
   VARVE_CO_TRY(const Buffer* first,
                shell_.operations.find(request.operation.client, request.operation.sequence, kSnapshotCreate));
   if (first) co_return *first;
+  VARVE_CO_CHECK(targets_.all_there());
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
   VARVE_CO_CHECK(permit(request.pool, request.container, security::kWrite, "a snapshot", caller));
   const Epoch epoch = co_await cut(pool.targets);
@@ -300,6 +303,7 @@ Task<Result<Buffer>> Service::roll_back(RollbackContainer request, Caller caller
   VARVE_CO_TRY(const Buffer* first,
                shell_.operations.find(request.operation.client, request.operation.sequence, kContainerRollback));
   if (first) co_return *first;
+  VARVE_CO_CHECK(targets_.all_there());
   VARVE_CO_TRY(const PoolRecord pool, pool::find_pool(shell_.store, request.pool));
   VARVE_CO_CHECK(permit(request.pool, request.container, security::kWrite, "a rollback", caller));
   VARVE_CO_CHECK(check_rollback(shell_.store, request, shell_.context(caller)));

@@ -112,6 +112,12 @@ Task<Result<void>> order_merge(Target& target, Uuid pool, Uuid container, Epoch 
 
 }  // namespace
 
+Result<void> LocalTargets::all_there() const {
+  for (const auto& target : targets_)
+    if (target->lost()) return *target->lost();
+  return {};
+}
+
 std::vector<placement::PoolTarget> LocalTargets::map() const {
   std::vector<placement::PoolTarget> map;
   for (const auto& target : targets_)

@@ -11,6 +11,7 @@ class LocalTargets final : public pool::Targets {
   explicit LocalTargets(std::vector<std::unique_ptr<Target>>& targets) : targets_(targets) {}
 
   uint32_t count() const override { return static_cast<uint32_t>(targets_.size()); }
+  Result<void> all_there() const override;
   bool persistent() const override { return targets_[0]->persistent(); }
   std::vector<placement::PoolTarget> map() const override;
   Task<Result<void>> create_pool(uint32_t target, Uuid pool, uint64_t bytes) override;

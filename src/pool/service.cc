@@ -103,6 +103,7 @@ Task<Result<Buffer>> Service::create(CreatePool request, Caller caller) {
   VARVE_CO_TRY(const Buffer* first,
                shell_.operations.find(request.operation.client, request.operation.sequence, kPoolCreate));
   if (first) co_return *first;
+  VARVE_CO_CHECK(targets_.all_there());
   CreateInput input{targets_.count(), ~0ULL, targets_.persistent()};
   for (uint32_t target = 0; target < input.targets; ++target) {
     const TargetInfo info = co_await targets_.info(target);
@@ -136,6 +137,7 @@ Task<Result<Buffer>> Service::destroy(DestroyPool request, Caller caller) {
   VARVE_CO_TRY(const Buffer* first,
                shell_.operations.find(request.operation.client, request.operation.sequence, kPoolDestroy));
   if (first) co_return *first;
+  VARVE_CO_CHECK(targets_.all_there());
   VARVE_CO_TRY(auto decision, begin_destroy(shell_.store, request, shell_.context(caller)));
   const PoolRecord pool = std::move(decision.reply);
   VARVE_CO_CHECK(co_await shell_.store.commit(std::move(decision.batch)));

@@ -20,6 +20,8 @@ class Targets {
  public:
   virtual ~Targets() = default;
   virtual uint32_t count() const = 0;
+  // An error names one that is lost for now: then nothing is begun that all of them must do.
+  virtual Result<void> all_there() const { return {}; }
   // False on memory devices: nothing survives a crash.
   virtual bool persistent() const = 0;
   // As every client is to see them, this rank's, in order.

@@ -227,6 +227,11 @@ class Devices(ProcessTest):
         self.assertNotEqual(done.code, 0)
         server.varve("object", "put", "pool", "files", there[0], "greeting", "more", "written meanwhile")
         self.assertEqual(server.json("pool", "query", "pool")["disabled_targets"], 1)
+        for change in (("container", "create", "pool", "more"), ("container", "destroy", "pool", "files"), ("pool", "create", "another", "--size", "1%"),
+                       ("pool", "destroy", "pool", "--force"), ("container", "create-snap", "pool", "files")):
+            done = server.varve(*change, check=False)
+            self.assertNotEqual(done.code, 0, change)
+            self.assert_says(done.text, r"is lost", name)
         server.stop()
         with open(device, "rb") as file:
             self.assertEqual(file.read(1 * MIB), damaged, "the damaged device was written to")
@@ -234,6 +239,7 @@ class Devices(ProcessTest):
         server.start()
         for oid in oids:
             self.assertIn("hello " + oid, server.varve("object", "get", "pool", "files", oid, "greeting", "text").out)
+        self.assertEqual(len(server.json("container", "list", "pool")), 1, "a refused change left nothing")
         self.assertIn("written meanwhile", server.varve("object", "get", "pool", "files", there[0], "greeting", "more").out)
         self.assert_serves(server)
 
