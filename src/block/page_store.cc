@@ -109,9 +109,9 @@ bool PageStore::is_image_offset(uint64_t offset) const {
            offset < geometry_.arena_offset + geometry_.arena_bytes));
 }
 
-// A journal that is not intact was being written: nothing of it is in place yet. One that the
-// superblock knows is in place, and there may be newer images there, whose own journal never
-// arrived: it must not be repeated.
+// A journal that is not intact was being written: nothing of it is in place yet. Older than what
+// the superblock names, it must not be repeated: newer images are in place, whose own journal never
+// arrived.
 Task<Result<void>> PageStore::finish_journal() {
   Batch batch;
   batch.memory = device::AlignedBuffer((1 + kJournalImagesMax) * kPageBytes);
@@ -132,7 +132,7 @@ Task<Result<void>> PageStore::finish_journal() {
       co_return Error(Code::kBadFormat, "checkpoint journal: image " + std::to_string(i) +
                                             " belongs outside of the heap's pages");
   must_reach_ = std::max(must_reach_, header->must_reach);
-  if (header->batch <= batch_number_) co_return {};
+  if (header->batch < batch_number_) co_return {};
   batch.count = header->count;
   batch_number_ = header->batch;
   VARVE_CO_CHECK(co_await write_in_place(batch));
